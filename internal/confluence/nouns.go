@@ -1,0 +1,181 @@
+package confluence
+
+import "time"
+
+// Content types of a [Page] and a [Node].
+const (
+	TypePage     = "page"
+	TypeBlogPost = "blogpost"
+	TypeFolder   = "folder"
+)
+
+// Content states.
+const (
+	StatusCurrent  = "current"
+	StatusDraft    = "draft"
+	StatusTrashed  = "trashed"
+	StatusArchived = "archived"
+)
+
+// Version is one saved state of a page, comment or attachment. Number starts
+// at 1 and grows by one per save; CreatedAt is UTC and is what Confluence calls
+// "last modified" (there is no other field for it).
+type Version struct {
+	Number    int
+	CreatedAt time.Time
+	Message   string
+	Minor     bool
+	AuthorID  string // who saved this version, not who wrote the first one
+}
+
+// Page is a page or a blog post (Type tells).
+//
+// Body is empty unless a body format was asked for. SpaceKey is filled by the
+// client from SpaceID. ParentID is empty for a home page, a blog post and
+// anything in the trash; ParentType may be a folder or another node that is
+// not a page. WebURL is the address a person opens.
+type Page struct {
+	ID         string
+	Type       string
+	Status     string
+	Title      string
+	SpaceID    string
+	SpaceKey   string
+	ParentID   string
+	ParentType string
+	Position   *int // order among siblings; nil where Confluence gives none
+	AuthorID   string
+	OwnerID    string
+	CreatedAt  time.Time
+	Version    Version
+	Body       string
+	WebURL     string
+}
+
+// Node is one entry of a page tree: a page, folder, whiteboard, database or
+// embed. Depth counts from 1 below the node that was asked about.
+type Node struct {
+	ID       string
+	Type     string
+	Status   string
+	Title    string
+	ParentID string
+	Position *int
+	Depth    int
+}
+
+// Space is a space. ID is numeric in v1 and a string in v2 of the same number;
+// here it is always the string.
+type Space struct {
+	ID          string
+	Key         string
+	Name        string
+	Type        string // global, collaboration, knowledge_base, personal, system, onboarding, …
+	Status      string // current or archived
+	HomepageID  string
+	Description string
+	WebURL      string
+}
+
+// Label is a label on content. Only prefix "global" is visible to everybody.
+type Label struct {
+	ID     string
+	Name   string
+	Prefix string
+}
+
+// Comment kinds.
+const (
+	CommentFooter = "footer"
+	CommentInline = "inline"
+)
+
+// Comment is a footer or inline comment. ParentID names the comment it
+// answers, empty at the root. Status is current or, for inline comments,
+// Resolution is open, reopened, resolved or dangling. Selection is the text an
+// inline comment is attached to. Body is storage.
+type Comment struct {
+	ID         string
+	Kind       string
+	PageID     string
+	ParentID   string
+	Status     string
+	Resolution string
+	Selection  string
+	Body       string
+	Version    Version
+	WebURL     string
+}
+
+// Attachment is the metadata of a file on a page, blog post or comment. ID has
+// the form att123. Size is in bytes.
+type Attachment struct {
+	ID        string
+	PageID    string
+	Title     string // the file name
+	MediaType string
+	Size      int64
+	Comment   string
+	Version   Version
+	WebURL    string
+}
+
+// User is an account. Email is empty when the user's privacy settings hide it.
+type User struct {
+	ID     string // accountId on Cloud, user key on Data Center
+	Name   string
+	Email  string
+	Type   string // atlassian, app, customer, unknown
+	Active bool
+	Guest  bool
+}
+
+// Group is a group of users. ID is stable over renames.
+type Group struct {
+	ID   string
+	Name string
+}
+
+// Restriction is the own restriction of one piece of content for one
+// operation (read or update). Both lists empty means: none. What ancestors
+// restrict is not in it.
+type Restriction struct {
+	Operation string
+	UserIDs   []string
+	Groups    []Group
+}
+
+// Hit is one row of a live CQL search. Excerpt is plain text: highlighting
+// marks and HTML escapes are removed by the client.
+type Hit struct {
+	ID       string
+	Type     string // page, blogpost, comment, attachment, space, …
+	Title    string
+	SpaceKey string
+	Excerpt  string
+	Updated  time.Time
+	WebURL   string
+}
+
+// Template is a content template; Body is storage and may hold template
+// variables.
+type Template struct {
+	ID   string
+	Name string
+	Body string
+}
+
+// List is one page of a listing. Next is opaque and empty at the end; a short
+// page is not the end. Total is an estimate, or -1 where Confluence gives none.
+type List[T any] struct {
+	Items []T
+	Next  string
+	Total int
+}
+
+// Paging asks for one page of a listing. Limit 0 means the server's default;
+// v2 takes at most 250.
+type Paging struct {
+	Cursor string
+	Limit  int
+}

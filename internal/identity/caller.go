@@ -1,0 +1,60 @@
+// Package identity holds who is asking. A [Caller] is made in one place per
+// transport (package server, or the command line) and then travels as an
+// explicit parameter: no package below server takes an identity from a
+// context, so code that does not say who is asking does not compile.
+//
+// The package decides nothing. What a caller may do is package policy's
+// answer, what a caller may see is the mirror's.
+package identity
+
+// Kind says what stands behind a caller.
+type Kind string
+
+// The kinds. There is no zero kind: a Caller without one is refused.
+const (
+	User    Kind = "user"    // a person, or an agent that acts as one person
+	Service Kind = "service" // the connecting account itself
+	Nobody  Kind = "public"  // no known user: public content only
+)
+
+// Transports a call can come in by.
+const (
+	Stdio = "stdio"
+	HTTP  = "http"
+	CLI   = "cli"
+)
+
+// Caller is the identity of one call. The zero value is nobody and is refused
+// everywhere; use [Public] for a caller who may see public content only.
+type Caller struct {
+	Agent       string // name of the configured agent; "local" over stdio
+	Owner       string // who answers for the agent's key; compared for self-approval
+	Kind        Kind
+	Integration string // name of the integration the user belongs to
+	AccountID   string // accountId or user key; empty for Service and Nobody
+	Email       string
+	Groups      []string
+	Attributes  map[string]string
+	Profile     string // name of the policy profile that judges this caller
+	Transport   string
+	Admin       bool // may use admin surfaces
+	Approver    bool // may decide approvals
+}
+
+// Public returns the caller with the least rights: public content only.
+func Public(agent, profile, transport string) Caller {
+	return Caller{Agent: agent, Kind: Nobody, Profile: profile, Transport: transport}
+}
+
+// Known reports whether the caller was made on purpose. An unknown caller gets
+// nothing, not even public content.
+func (c Caller) Known() bool {
+	return c.Kind == User && c.AccountID != "" || c.Kind == Service || c.Kind == Nobody
+}
+
+// Principal names the caller for rate limits, handles, cursors and the audit
+// log: agent, integration and account, so that two agents acting for one
+// person and one agent acting for two are all told apart.
+func (c Caller) Principal() string {
+	return c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+}
