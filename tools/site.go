@@ -29,13 +29,8 @@ type Site interface {
 	Directory
 }
 
-// SiteInfo names a site for people and for policy. Kind is cloud or dc.
-type SiteInfo struct {
-	Name    string // the integration's name
-	ID      string // cloud id, or base URL on Data Center
-	Kind    string
-	BaseURL string // what a person opens, with /wiki on Cloud
-}
+// SiteInfo names a site for people and for policy.
+type SiteInfo = confluence.Site
 
 // PageSource reads pages, blog posts, their tree and their history.
 type PageSource interface {
