@@ -35,6 +35,7 @@ type Caller struct {
 	Email       string
 	Groups      []string
 	Attributes  map[string]string
+	Access      []string // access control attributes as the request names them: group-<name>, user-<id>, each also with <integration>: in front
 	Profile     string // name of the policy profile that judges this caller
 	Transport   string
 	Admin       bool // may use admin surfaces
