@@ -36,7 +36,7 @@ type Caller struct {
 	Groups      []string
 	Attributes  map[string]string
 	Access      []string // access control attributes as the request names them: group-<name>, user-<id>, each also with <integration>: in front
-	Profile     string // name of the policy profile that judges this caller
+	Profile     string   // name of the policy profile that judges this caller
 	Transport   string
 	Admin       bool // may use admin surfaces
 	Approver    bool // may decide approvals
