@@ -1,0 +1,115 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/policy/profile"
+)
+
+// Check runs the tests the profile carries. The error is a [profile.Problems]
+// that names each failed test with what was wanted and what came out.
+func (p *Profile) Check(file string) error {
+	var problems profile.Problems
+	for _, t := range p.file.Tests {
+		d := p.Decide(newRequest(t.Given, p.file.Name))
+		if text := differs(t.Expect, d); text != "" {
+			problems = append(problems, profile.Problem{File: file, Position: t.At, Text: fmt.Sprintf("test %q: %s", t.Name, text)})
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// Cases gives the calls of the profile's tests, in order.
+func (p *Profile) Cases() []Request {
+	out := make([]Request, 0, len(p.file.Tests))
+	for _, t := range p.file.Tests {
+		out = append(out, newRequest(t.Given, p.file.Name))
+	}
+	return out
+}
+
+func differs(want profile.Expect, d Decision) string {
+	switch {
+	case want.Effect != d.Effect.String():
+		return fmt.Sprintf("want %s, got %s (%s)", want.Effect, d.Effect, because(d))
+	case want.Rule != "" && want.Rule != d.RuleID:
+		return fmt.Sprintf("want rule %s to decide, got %s", want.Rule, because(d))
+	case want.Reason != "" && want.Reason != d.Reason:
+		return fmt.Sprintf("want reason %s, got %s", want.Reason, because(d))
+	default:
+		return ""
+	}
+}
+
+func because(d Decision) string {
+	if d.RuleID != "" {
+		return d.Reason + " by rule " + d.RuleID
+	}
+	return d.Reason
+}
+
+// newRequest builds the call a test describes.
+func newRequest(g profile.Given, profileName string) Request {
+	group, action, _ := profile.Cell(g.Tool)
+	if g.Group != "" {
+		group = g.Group
+	}
+	if g.Action != "" {
+		action = g.Action
+	}
+	return Request{
+		Tool: g.Tool, Group: Group(group), Action: Action(action),
+		Live:     g.Live == nil || *g.Live,
+		Caller:   testCaller(g.Identity, profileName),
+		Site:     Site{ID: g.Site.ID, Kind: g.Site.Kind},
+		Resource: testResource(g.Resource),
+		Change:   Change(g.Change),
+		Context:  Context(g.Context),
+		Now:      instant(g.Now),
+	}
+}
+
+func testCaller(i profile.Identity, profileName string) identity.Caller {
+	c := identity.Caller{
+		Agent: i.ID, Kind: identity.Kind(i.Kind), AccountID: i.AccountID, Email: i.Email,
+		Groups: i.Groups, Attributes: i.Attributes, Transport: i.Transport, Profile: profileName,
+	}
+	if c.Kind == "" {
+		c.Kind = identity.User
+	}
+	if c.Kind == identity.User && c.AccountID == "" {
+		c.AccountID = "test-user"
+	}
+	if c.Transport == "" {
+		c.Transport = identity.Stdio
+	}
+	return c
+}
+
+func testResource(r *profile.Resource) Resource {
+	if r == nil {
+		return Resource{}
+	}
+	return Resource{
+		Known: r.Known == nil || *r.Known,
+		Type:  r.Type, ID: r.ID, SpaceKey: r.SpaceKey, SpaceType: r.SpaceType, Status: r.Status,
+		Title: r.Title, AuthorID: r.AuthorID, Labels: r.Labels, AncestorIDs: r.AncestorIDs,
+		Version: r.Version, AttachmentBytes: r.AttachmentBytes,
+		UpdatedAt: instant(r.UpdatedAt), Restricted: r.Restricted,
+	}
+}
+
+// instant reads a time the schema has checked the shape of; one that does not
+// exist is the zero time.
+func instant(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"confluence-mcp/policy/profile"
+	"confluence-mcp/policy/rule"
+)
+
+// readMax is one byte more than a profile file may have, so that a larger one
+// is noticed without reading it.
+const readMax = 256<<10 + 1
+
+// Load reads every *.yaml file in the root of each layer and runs the tests
+// the profiles carry. A profile of a later layer replaces one of the same name
+// in an earlier layer. One bad file refuses them all: the error is a
+// [profile.Problems] with every problem found.
+func Load(layers ...fs.FS) (*Set, error) {
+	l, err := newLoader()
+	if err != nil {
+		return nil, err
+	}
+	set := &Set{profiles: map[string]*Profile{}}
+	for _, layer := range layers {
+		l.layer(set, layer)
+	}
+	if len(l.problems) > 0 {
+		return nil, l.problems
+	}
+	return set, nil
+}
+
+// Parse reads and compiles one profile file without running its tests; see
+// [Profile.Check]. The error is a [profile.Problems]; name is what its
+// messages call the file.
+func Parse(name string, text []byte) (*Profile, error) {
+	l, err := newLoader()
+	if err != nil {
+		return nil, err
+	}
+	return l.parse(name, text)
+}
+
+// loader holds what all files share.
+type loader struct {
+	parser   *profile.Parser
+	compiler *rule.Compiler
+	problems profile.Problems
+}
+
+func newLoader() (*loader, error) {
+	parser, err := profile.NewParser()
+	if err != nil {
+		return nil, err
+	}
+	compiler, err := rule.NewCompiler()
+	if err != nil {
+		return nil, err
+	}
+	return &loader{parser: parser, compiler: compiler}, nil
+}
+
+// layer adds the profiles of one folder to a set, or their problems to l.
+func (l *loader) layer(set *Set, layer fs.FS) {
+	names, err := fs.Glob(layer, "*.yaml")
+	if err != nil {
+		l.add(".", err)
+		return
+	}
+	inLayer := map[string]string{}
+	for _, name := range names {
+		p, err := l.open(layer, name)
+		if err == nil {
+			err = p.Check(name)
+		}
+		if err != nil {
+			l.add(name, err)
+			continue
+		}
+		if other := inLayer[p.Name()]; other != "" {
+			l.add(name, fmt.Errorf("profile %q is already in %s", p.Name(), other))
+		}
+		inLayer[p.Name()] = name
+		set.profiles[p.Name()] = p
+	}
+}
+
+func (l *loader) add(name string, err error) {
+	var problems profile.Problems
+	if errors.As(err, &problems) {
+		l.problems = append(l.problems, problems...)
+		return
+	}
+	l.problems = append(l.problems, profile.Problem{File: name, Text: err.Error()})
+}
+
+func (l *loader) open(layer fs.FS, name string) (*Profile, error) {
+	f, err := layer.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, readMax))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return l.parse(name, text)
+}
+
+func (l *loader) parse(name string, text []byte) (*Profile, error) {
+	file, err := l.parser.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := revision(file)
+	if err != nil {
+		return nil, err
+	}
+	p := &Profile{file: file, revision: revision}
+	for name, g := range file.Groups {
+		p.grants[groupIndex(Group(name))] = newGrant(g)
+	}
+	if problems := l.compile(name, p); len(problems) > 0 {
+		return nil, problems
+	}
+	p.index()
+	return p, nil
+}
+
+// compile prepares every rule and holds the sum of their worst cases.
+func (l *loader) compile(name string, p *Profile) profile.Problems {
+	var problems profile.Problems
+	var sum uint64
+	for _, r := range p.file.Rules {
+		c := condition{rule: r, effect: Deny}
+		if r.Effect == profile.EffectApprove {
+			c.effect = RequireApproval
+		}
+		if r.When != "" {
+			program, err := l.compiler.Compile(r.When)
+			if err != nil {
+				problems = append(problems, problem(name, r, err))
+				continue
+			}
+			c.program = program
+			sum += program.Cost()
+		}
+		p.rules = append(p.rules, c)
+	}
+	if sum > rule.MaxCostSum {
+		problems = append(problems, profile.Problem{File: name, Text: fmt.Sprintf(
+			"the worst case of all rules costs %d; at most %d is allowed", sum, rule.MaxCostSum)})
+	}
+	return problems
+}
+
+func problem(name string, r profile.Rule, err error) profile.Problem {
+	p := profile.Problem{File: name, Position: r.WhenAt, Rule: r.ID, Text: err.Error()}
+	var fault *rule.Fault
+	if errors.As(err, &fault) {
+		p.Position = r.WhenAt.Within(fault.Line, fault.Column)
+	}
+	return p
+}
+
+// index files each rule under the cells it is asked about, so that a decision
+// looks at no other.
+func (p *Profile) index() {
+	for gi, g := range []Group{Pages, Spaces, Search, Attachments, Users} {
+		for ai, a := range []Action{Read, Create, Update, Delete} {
+			for i := range p.rules {
+				if p.rules[i].covers(g, a) {
+					p.cells[gi][ai] = append(p.cells[gi][ai], &p.rules[i])
+				}
+			}
+		}
+	}
+}
+
+// covers reports whether a rule is asked about a cell. Reads never need
+// approval, so a rule that would ask for one is not asked about them.
+func (c *condition) covers(g Group, a Action) bool {
+	m := c.rule.Match
+	if a == Read && c.effect == RequireApproval {
+		return false
+	}
+	return (len(m.Groups) == 0 || slices.Contains(m.Groups, string(g))) &&
+		(len(m.Actions) == 0 || slices.Contains(m.Actions, string(a)))
+}
+
+// revision digests what decides: the canonical form is JSON with fixed key
+// order, without comments, layout, description and tests.
+func revision(file profile.File) (string, error) {
+	file.Tests, file.Description = nil, ""
+	canonical, err := json.Marshal(file)
+	if err != nil {
+		return "", fmt.Errorf("digest profile: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return strings.ToLower(hex.EncodeToString(sum[:]))[:12], nil
+}

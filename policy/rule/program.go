@@ -1,0 +1,89 @@
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/interpreter"
+)
+
+// ErrCost is an evaluation stopped by the cost limit or the wall limit.
+var ErrCost = errors.New("the rule costs too much to evaluate")
+
+// Program is a compiled condition. It may be used by many goroutines.
+type Program struct {
+	env   *cel.Env
+	ast   *cel.Ast
+	run   cel.Program
+	expr  string
+	cost  uint64
+	reads []string
+	loops bool
+}
+
+func (p *Program) plan() error {
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CostLimit(runCost)}
+	if p.loops {
+		options = append(options, cel.InterruptCheckFrequency(interruptEvery))
+	}
+	run, err := p.env.Program(p.ast, options...)
+	if err != nil {
+		return &Fault{1, 0, err.Error()}
+	}
+	p.run = run
+	return nil
+}
+
+// Cost is the static worst case in CEL's units.
+func (p *Program) Cost() uint64 { return p.cost }
+
+// Loops reports whether the program iterates; only then a deadline matters.
+func (p *Program) Loops() bool { return p.loops }
+
+// Reads lists the variables the expression mentions, in order of name.
+func (p *Program) Reads() []string { return p.reads }
+
+// ReadsResource reports whether the expression mentions anything of the
+// resource besides whether it is known.
+func (p *Program) ReadsResource() bool {
+	for _, name := range p.reads {
+		if strings.HasPrefix(name, "resource.") && name != "resource.known" {
+			return true
+		}
+	}
+	return false
+}
+
+// Eval answers whether the condition holds. Any error means that the answer is
+// not known; it is [ErrCost] when a limit was hit. A variable that vars does
+// not resolve is an error only if the answer depends on it. The context may be
+// nil for a program without loops.
+func (p *Program) Eval(ctx context.Context, vars cel.Activation) (bool, error) {
+	if p.loops {
+		out, _, err := p.run.ContextEval(ctx, vars)
+		return verdict(out, err)
+	}
+	out, _, err := p.run.Eval(vars)
+	return verdict(out, err)
+}
+
+func verdict(out any, err error) (bool, error) {
+	var cancelled interpreter.EvalCancelledError
+	switch {
+	case errors.As(err, &cancelled):
+		return false, ErrCost
+	case err != nil && strings.Contains(err.Error(), "operation interrupted"):
+		return false, ErrCost
+	case err != nil:
+		return false, fmt.Errorf("evaluate: %w", err)
+	}
+	b, ok := out.(types.Bool)
+	if !ok {
+		return false, fmt.Errorf("evaluate: result is %T, not a bool", out)
+	}
+	return bool(b), nil
+}
