@@ -32,6 +32,8 @@ func leafProblems(name string, root *yaml.Node, e *jsonschema.ValidationError) P
 		return Problems{at(value, e.InstanceLocation, fmt.Sprintf("%s is not one of %s", show(k.Got), shows(k.Want)))}
 	case *kind.Type:
 		return Problems{at(value, e.InstanceLocation, fmt.Sprintf("this is a %s; wanted %s", k.Got, strings.Join(k.Want, " or ")))}
+	case *kind.Pattern: // the value is left out: it may be a secret written in clear
+		return Problems{at(value, e.InstanceLocation, "the value does not have the form "+k.Want)}
 	default:
 		return Problems{at(value, e.InstanceLocation, e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))}
 	}

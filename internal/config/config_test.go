@@ -1,0 +1,120 @@
+package config_test
+
+import (
+	"io/fs"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/confluence"
+)
+
+func source(file string, env map[string]string, files map[string]string) config.Source {
+	disk := fstest.MapFS{}
+	for name, text := range files {
+		disk[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return config.Source{File: file, HomeData: "/home/data",
+		Getenv:   func(k string) string { return env[k] },
+		ReadFile: func(p string) ([]byte, error) { return fs.ReadFile(disk, p) }}
+}
+
+const whole = `data_dir: ./data
+listen: 127.0.0.1:9000
+oauth:
+  client_id: ${ID}
+  client_secret: ${SECRET}
+  redirect_url: http://127.0.0.1:9000/oauth/callback
+integrations:
+  - name: acme
+    baseUrl: https://acme.atlassian.net/wiki
+    username: bot@acme.example
+    token: file:token.txt
+    spaces: [ENG, OPS]
+    enableAccessRightsSync: true
+agents:
+  - name: helpdesk
+    key: ${KEY}
+    profile: documentation-manager
+    act_for_users: true
+  - name: ops
+    key_hash: sha256:0000000000000000000000000000000000000000000000000000000000000000
+    profile: read-only
+    identity: {integration: acme, user: u-1}
+    admin: true
+profiles_dir: ./policies
+sync: {interval: 5m, full_interval: 12h, blog_posts: false}
+http: {allowed_origins: ["https://app.example"], allowed_hosts: [mcp.example]}
+`
+
+func TestWholeFile(t *testing.T) {
+	env := map[string]string{"ID": "app", "SECRET": "s3", "KEY": "k-1", "READ_ONLY_MODE": "true", "CONFLUENCE_URL": "ignored, the file has integrations"}
+	c, err := config.Load(source("etc/c.yaml", env, map[string]string{"etc/c.yaml": whole, "etc/token.txt": "tok\n"}))
+	require.NoError(t, err)
+	assert.Equal(t, "etc/data", c.DataDir)
+	assert.Equal(t, "etc/policies", c.ProfilesDir)
+	assert.Equal(t, config.Sync{Interval: 5 * time.Minute, FullInterval: 12 * time.Hour}, c.Sync)
+	assert.Equal(t, "app", c.OAuth.ClientID)
+	assert.Equal(t, "https://auth.atlassian.com", c.OAuth.AuthURL)
+	require.Len(t, c.Integrations, 1)
+	assert.Equal(t, "tok", c.Integrations[0].Token.Reveal())
+	assert.Equal(t, []string{"ENG", "OPS"}, c.Integrations[0].Spaces)
+	require.Len(t, c.Agents, 2)
+	assert.Equal(t, "k-1", c.Agents[0].Key.Reveal())
+	assert.Equal(t, "u-1", c.Agents[1].User)
+	assert.True(t, c.ReadOnly)
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		env        map[string]string
+		want       string
+	}{
+		{"unknown key", "data_dirr: x\n", nil, "c.yaml:1:1: data_dirr: unknown key"},
+		{"secret in clear", "integrations:\n  - {name: a, baseUrl: https://x, token: plain}\n", nil, "c.yaml:2:42: integrations.0.token: the value does not have the form"},
+		{"unset variable", "integrations:\n  - {name: a, baseUrl: https://x, token: \"${NOPE}\"}\n", nil, "NOPE is empty or not set"},
+		{"missing secret file", "integrations:\n  - {name: a, baseUrl: https://x, token: \"file:gone\"}\n", nil, "secret file gone"},
+		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing profile"},
+		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key and key_hash"},
+		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
+		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
+		{"short interval", "sync: {interval: 5s}\n", nil, "at least a minute"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := config.Load(source("c.yaml", c.env, map[string]string{"c.yaml": c.file}))
+			require.Error(t, err)
+			assert.Equal(t, confluence.Invalid, confluence.KindOf(err))
+			assert.Contains(t, err.Error(), c.want)
+			assert.NotContains(t, err.Error(), "plain", "a secret in clear must not be repeated")
+		})
+	}
+	_, err := config.Load(source("nowhere.yaml", nil, nil))
+	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
+}
+
+func TestEnvironment(t *testing.T) {
+	cloud := map[string]string{"CONFLUENCE_URL": "https://a.example/wiki", "CONFLUENCE_USERNAME": "me@a.example", "CONFLUENCE_API_TOKEN": "t", "CONFLUENCE_SPACES_FILTER": "ENG, OPS"}
+	c, err := config.Load(source("", cloud, nil))
+	require.NoError(t, err)
+	require.Len(t, c.Integrations, 1)
+	assert.Equal(t, "default", c.Integrations[0].Name)
+	assert.Equal(t, []string{"ENG", "OPS"}, c.Integrations[0].Spaces)
+	assert.Equal(t, "/home/data", c.DataDir)
+	assert.False(t, c.ReadOnly)
+
+	for name, env := range map[string]map[string]string{
+		"no token":         {"CONFLUENCE_URL": "https://a.example"},
+		"no username":      {"CONFLUENCE_URL": "https://a.example", "CONFLUENCE_API_TOKEN": "t"},
+		"unclear readonly": {"READ_ONLY_MODE": "ture"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Load(source("", env, nil))
+			assert.Equal(t, confluence.Invalid, confluence.KindOf(err))
+		})
+	}
+}

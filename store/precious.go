@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+
+	_ "modernc.org/sqlite" // the database driver
+)
+
+//go:embed migrations/precious/*.sql
+var preciousMigrations embed.FS
+
+// PreciousFile is the name of the precious database inside a data folder.
+const PreciousFile = "precious.db"
+
+// Precious is the database of what cannot be rebuilt. One process has it open
+// at a time (package owner sees to that); inside the process it is safe for
+// concurrent use and serialises its writers.
+type Precious struct {
+	db  *sql.DB
+	now func() time.Time
+}
+
+// OpenPrecious opens or makes the precious database in folder dir, which it
+// creates with mode 0700 when absent, and brings its schema up to date.
+//
+// Kind Unavailable when the file cannot be opened or written, Invalid when it
+// was made by a newer program.
+func OpenPrecious(ctx context.Context, dir string, now func() time.Time) (*Precious, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, openError(dir, err)
+	}
+	path := filepath.Join(dir, PreciousFile)
+	if err := ownerOnly(path); err != nil {
+		return nil, openError(path, err)
+	}
+	db, err := sql.Open("sqlite", preciousDSN(path))
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	db.SetMaxOpenConns(1)
+	if err := migrate(ctx, db, preciousMigrations); err != nil {
+		return nil, errors.Join(openError(path, err), db.Close())
+	}
+	return &Precious{db: db, now: now}, nil
+}
+
+// preciousDSN asks for durability before speed: an entry of the audit log that
+// was promised must be there after a power cut.
+func preciousDSN(path string) string {
+	q := url.Values{"_pragma": {
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
+		"secure_delete(ON)", "trusted_schema(OFF)", "cache_size(-1024)",
+	}, "_txlock": {"immediate"}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// ownerOnly makes the file with mode 0600 before SQLite would make it with the
+// umask's.
+func ownerOnly(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Chmod(0o600); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}
+
+// Close writes everything out and closes the file.
+func (p *Precious) Close() error { return p.db.Close() }
+
+// Ping reports whether the database still answers.
+func (p *Precious) Ping(ctx context.Context) error {
+	var one int
+	if err := p.db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return openError(PreciousFile, err)
+	}
+	return nil
+}
+
+// migrate applies the numbered files in order, each in a transaction, and
+// remembers the last in user_version.
+func migrate(ctx context.Context, db *sql.DB, files fs.FS) error {
+	names, err := fs.Glob(files, "migrations/*/*.sql")
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(names) {
+		return &confluence.Error{Kind: confluence.Invalid, Op: "open database",
+			Message: fmt.Sprintf("schema %d is newer than this program knows (%d)", have, len(names)),
+			Next:    "Use the newer program that made it."}
+	}
+	for n := have; n < len(names); n++ {
+		if err := applyMigration(ctx, db, files, names[n], n+1); err != nil {
+			return fmt.Errorf("migration %s: %w", names[n], err)
+		}
+	}
+	return nil
+}
+
+func applyMigration(ctx context.Context, db *sql.DB, files fs.FS, name string, version int) error {
+	script, err := fs.ReadFile(files, name)
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
+	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func openError(ref string, err error) error {
+	var e *confluence.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unavailable", Op: "open", Ref: ref, Err: err,
+		Message: "the database cannot be used: " + err.Error(),
+		Next:    "Check that the data folder exists, is yours, is not full and is not on a network drive."}
+}
+
+// stamp is how times are kept: UTC, sortable as text.
+const stamp = "2006-01-02T15:04:05.000000Z"
+
+func at(t time.Time) string { return t.UTC().Format(stamp) }
+
+func fromStamp(s string) (time.Time, error) { return time.Parse(stamp, s) }
