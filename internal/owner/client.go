@@ -1,0 +1,107 @@
+package owner
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+)
+
+// Run sends a command line to the owner of dir and copies what it prints. The
+// answer is the command's exit code. Cancelling ctx ends the command.
+func Run(ctx context.Context, dir string, args []string, out, errOut io.Writer) (int, error) {
+	n, err := read(dir)
+	if err != nil {
+		return 1, fmt.Errorf("reach the owner of %s: %w", dir, err)
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", n.Socket)
+	}}}
+	body, err := json.Marshal(request{Args: args})
+	if err != nil {
+		return 1, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://owner/run", bytes.NewReader(body))
+	if err != nil {
+		return 1, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 1, fmt.Errorf("reach the owner of %s (process %d): %w", dir, n.PID, err)
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end below
+	return copyFrames(res.Body, out, errOut)
+}
+
+func copyFrames(body io.Reader, out, errOut io.Writer) (int, error) {
+	dec := json.NewDecoder(body)
+	for {
+		var f frame
+		if err := dec.Decode(&f); err != nil {
+			return 1, fmt.Errorf("the owner ended before the command did: %w", err)
+		}
+		if f.Exit != nil {
+			return *f.Exit, nil
+		}
+		if _, err := out.Write(f.Out); err != nil {
+			return 1, err
+		}
+		if _, err := errOut.Write(f.Err); err != nil {
+			return 1, err
+		}
+	}
+}
+
+// Stream connects to the owner of dir and asks it to serve MCP on the
+// connection with the words of a serve command line.
+func Stream(ctx context.Context, dir string, args []string) (io.ReadWriteCloser, error) {
+	n, err := read(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reach the owner of %s: %w", dir, err)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", n.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("reach the owner of %s (process %d): %w", dir, n.PID, err)
+	}
+	reader, err := upgrade(ctx, conn, args)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return stream{reader, conn}, nil
+}
+
+func upgrade(ctx context.Context, conn net.Conn, args []string) (*bufio.Reader, error) {
+	body, err := json.Marshal(request{Args: args})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://owner/stream", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if err := req.Write(conn); err != nil {
+		return nil, err
+	}
+	reader := bufio.NewReader(conn)
+	res, err := http.ReadResponse(reader, req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return nil, fmt.Errorf("the owner answered %s", res.Status)
+	}
+	return reader, nil
+}
+
+type stream struct {
+	*bufio.Reader
+	net.Conn
+}
+
+func (s stream) Read(p []byte) (int, error)  { return s.Reader.Read(p) }
+func (s stream) Write(p []byte) (int, error) { return s.Conn.Write(p) }

@@ -1,0 +1,157 @@
+package owner_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/owner"
+)
+
+// TestMain lets a test start this binary as another process that claims a
+// folder and waits to be killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("OWNER_TEST_CLAIM"); dir != "" {
+		if _, err := owner.Claim(dir); err != nil {
+			fmt.Println("refused:", err)
+			os.Exit(1)
+		}
+		fmt.Println("claimed")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func TestSecondClaimNamesTheOwner(t *testing.T) {
+	dir := t.TempDir()
+	o, err := owner.Claim(dir)
+	require.NoError(t, err)
+	_, err = owner.Claim(dir)
+	var held *owner.Held
+	require.ErrorAs(t, err, &held)
+	assert.Equal(t, os.Getpid(), held.PID)
+	require.NoError(t, o.Close())
+	o, err = owner.Claim(dir)
+	require.NoError(t, err)
+	require.NoError(t, o.Close())
+}
+
+func TestKilledOwnersLockIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	other := exec.Command(exe)
+	other.Env = append(os.Environ(), "OWNER_TEST_CLAIM="+dir)
+	out, err := other.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, other.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "claimed\n", line)
+
+	_, err = owner.Claim(dir)
+	var held *owner.Held
+	require.ErrorAs(t, err, &held)
+	assert.Equal(t, other.Process.Pid, held.PID)
+
+	require.NoError(t, other.Process.Kill())
+	_ = other.Wait() // reports the kill
+	o, err := owner.Claim(dir)
+	require.NoError(t, err)
+	require.NoError(t, o.Close())
+}
+
+func serve(t *testing.T, dir string, h owner.Handler) {
+	t.Helper()
+	o, err := owner.Claim(dir)
+	require.NoError(t, err)
+	l, err := o.Listen()
+	require.NoError(t, err)
+	h.Logger = slog.New(slog.DiscardHandler)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(ctx, l, time.Second) }()
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, <-done)
+		assert.NoError(t, o.Close())
+	})
+}
+
+func TestCommandRunsInTheOwner(t *testing.T) {
+	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), strings.Repeat("long-", 30))} {
+		serve(t, dir, owner.Handler{Run: func(_ context.Context, args []string, out, errOut io.Writer) int {
+			fmt.Fprintln(out, "ran", args)
+			fmt.Fprintln(errOut, "warned")
+			return 3
+		}})
+		var out, errOut bytes.Buffer
+		code, err := owner.Run(context.Background(), dir, []string{"agents", "list"}, &out, &errOut)
+		require.NoError(t, err)
+		assert.Equal(t, 3, code)
+		assert.Equal(t, "ran [agents list]\n", out.String())
+		assert.Equal(t, "warned\n", errOut.String())
+	}
+}
+
+func TestCancelledCommandEndsInTheOwner(t *testing.T) {
+	dir := t.TempDir()
+	ended := make(chan struct{})
+	started := make(chan struct{})
+	serve(t, dir, owner.Handler{Run: func(ctx context.Context, _ []string, _, _ io.Writer) int {
+		close(started)
+		<-ctx.Done()
+		close(ended)
+		return 0
+	}})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-started; cancel() }()
+	_, err := owner.Run(ctx, dir, []string{"sync"}, io.Discard, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	<-ended
+}
+
+func TestStreamCarriesBytesBothWays(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, owner.Handler{Stream: func(_ context.Context, args []string, rw io.ReadWriter) error {
+		line, err := bufio.NewReader(rw).ReadString('\n')
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(rw, "%v %s", args, line)
+		return err
+	}})
+	s, err := owner.Stream(context.Background(), dir, []string{"--profile", "read-only"})
+	require.NoError(t, err)
+	_, err = io.WriteString(s, "hello\n")
+	require.NoError(t, err)
+	all, err := io.ReadAll(s)
+	require.NoError(t, err)
+	assert.Equal(t, "[--profile read-only] hello\n", string(all))
+	require.NoError(t, s.Close())
+}
+
+func TestNobodyAtHome(t *testing.T) {
+	_, err := owner.Run(context.Background(), t.TempDir(), nil, io.Discard, io.Discard)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestSocketIsTheOwnersAlone(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, owner.Handler{})
+	s, err := os.Stat(filepath.Join(dir, "owner.sock"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), s.Mode().Perm())
+}
