@@ -6,6 +6,14 @@
 // [Edit] bound to a user, and everything a View returns has already passed the
 // visibility rule for that user. Handlers cannot forget the check because
 // they never hold the unfiltered maps.
+//
+// Every noun is immutable once it is in the site: an Edit replaces it by a
+// changed copy. A pointer taken from a View therefore stays safe to read after
+// the View has ended, it only grows old; and a search index that lags (see
+// [Site.SetSearchLag]) is nothing but a few old pointers.
+//
+// The package knows nothing of HTTP and of the two API generations. Start
+// reading at [View.Content] and visible.go.
 package site
 
 import (
@@ -13,35 +21,143 @@ import (
 	"time"
 )
 
+// Config says how a site begins.
+type Config struct {
+	// Now is the site's clock; nil is refused by a panic in New.
+	Now func() time.Time
+	// RoleMode is how space permissions are kept until a site line says
+	// otherwise: PRE_ROLES, ROLES_TRANSITION or ROLES. Empty is
+	// ROLES_TRANSITION, in which both models can be read.
+	RoleMode string
+}
+
 // Site is one site's state. Safe for concurrent use.
 type Site struct {
 	mu  sync.RWMutex
 	now func() time.Time
+
+	name      string
+	cloudID   string
+	roleMode  string
+	anonymous bool
+
+	users      map[string]*User
+	groups     map[string]*Group // by id
+	groupNames map[string]string // name -> id
+	spaces     map[string]*Space // by id
+	spaceKeys  map[string]string // lower-case key -> id
+	contents   map[string]*Content
+	templates  map[string]*Template
+
+	kids    map[string][]string          // parent id -> child ids, every type and status
+	titles  map[string]map[string]string // space key -> lower-case title -> page id
+	homes   map[string]string            // space key -> home page id
+	shadows map[string][]shadow       // content id -> states the search index still shows
+
+	lag    time.Duration
+	lastID int64
+	places int64
+	orders orders
 }
 
-// View is the site as one user may see it. Valid only inside [Site.Read] or
-// [Site.Write].
-type View struct {
-	site *Site
-	user string // user id, empty for anonymous
+// New makes an empty site.
+func New(cfg Config) *Site {
+	if cfg.Now == nil {
+		panic("site: Config.Now is missing")
+	}
+	if cfg.RoleMode == "" {
+		cfg.RoleMode = "ROLES_TRANSITION"
+	}
+	return &Site{
+		now:      cfg.Now,
+		name:     "Confluence",
+		cloudID:  "00000000-0000-4000-8000-000000000001",
+		roleMode: cfg.RoleMode,
+
+		users:      map[string]*User{},
+		groups:     map[string]*Group{},
+		groupNames: map[string]string{},
+		spaces:     map[string]*Space{},
+		spaceKeys:  map[string]string{},
+		contents:   map[string]*Content{},
+		templates:  map[string]*Template{},
+		kids:       map[string][]string{},
+		titles:     map[string]map[string]string{},
+		homes:      map[string]string{},
+		shadows:    map[string][]shadow{},
+		lastID:     firstID,
+	}
 }
 
-// Edit is a View that can also change the site.
-type Edit struct {
-	View
+// firstID keeps ids that the site makes away from ids that people write into
+// site files.
+const firstID = 900_000_000
+
+// Name is the site's display name.
+func (s *Site) Name() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.name
+}
+
+// CloudID is the site's UUID, which is no secret.
+func (s *Site) CloudID() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.cloudID
+}
+
+// Now is the site's clock.
+func (s *Site) Now() time.Time { return s.now() }
+
+// Authenticate finds the active user who owns token. login is the e-mail or
+// the user name that came with it (Basic) or empty (Bearer). False for an
+// unknown token, a login that is not the token's owner and a deactivated user.
+func (s *Site) Authenticate(login, token string) (*User, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if token == "" {
+		return nil, false
+	}
+	for _, u := range s.users {
+		if u.Token == token && u.Active && u.answersTo(login) {
+			return u, true
+		}
+	}
+	return nil, false
+}
+
+// User finds an active user by id, for consent pages.
+func (s *Site) User(id string) (*User, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	u, ok := s.users[id]
+	return u, ok && u.Active
+}
+
+// SetSearchLag makes the search index show what the site was d ago
+// ([View.Indexed]); 0 makes it exact. Changes made before the call are shown
+// at once. Rights are never old: only the indexed state is.
+func (s *Site) SetSearchLag(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lag = d
+	if d <= 0 {
+		clear(s.shadows)
+	}
 }
 
 // Read runs fn with the site as user (an id; empty is anonymous) may see it.
 func (s *Site) Read(user string, fn func(*View)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	fn(&View{site: s, user: user})
+	fn(s.view(user))
 }
 
-// Write runs fn with an edit for user. fn checks rights through the Edit's
-// methods before it changes anything.
+// Write runs fn with an edit for user. The Edit's methods check rights before
+// they change anything; a method that answers an error has changed nothing.
 func (s *Site) Write(user string, fn func(*Edit) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fn(&Edit{View{site: s, user: user}})
+	return fn(&Edit{View: *s.view(user)})
 }

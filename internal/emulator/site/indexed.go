@@ -1,0 +1,34 @@
+package site
+
+import "iter"
+
+// Indexed yields what a search of this user can find: current content of every
+// type, drafts, trash and archived content left out, as the search index knows
+// it, which lags behind the site by what [Site.SetSearchLag] says. Comments
+// and attachments are found as long as the page they hang on is current.
+// Content of archived spaces is yielded too; the caller leaves it out unless
+// asked. Order: id.
+func (v *View) Indexed() iter.Seq[*Content] {
+	return func(yield func(*Content) bool) {
+		for _, kind := range []string{"page", "blogpost", "folder", "comment", "attachment"} {
+			for _, now := range v.site.orders.of(v.site, Query{Type: kind}) {
+				c := v.site.indexed(now)
+				if c == nil || c.Status != "current" || !v.sees(now) || v.hangsOnHidden(now) {
+					continue
+				}
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// hangsOnHidden says that a comment's or attachment's page is not indexed.
+func (v *View) hangsOnHidden(c *Content) bool {
+	if c.isNode() {
+		return false
+	}
+	page := v.site.indexed(v.node(c))
+	return page == nil || page.Status != "current"
+}

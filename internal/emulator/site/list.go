@@ -1,0 +1,118 @@
+package site
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Query says which contents to walk and in which order. Empty Space (a key) is
+// every space.
+type Query struct {
+	Type  string // page, blogpost, folder, comment, attachment
+	Space string
+	Sort  string // id, created, modified or title; empty is id
+	Desc  bool
+	After *Mark // walk on behind this one
+}
+
+// Mark is the place of a content in a walk: small, and safe to hand to a
+// client as an opaque cursor. It stays valid when contents come and go.
+type Mark struct {
+	Time int64  `json:"t,omitempty"`
+	Text string `json:"s,omitempty"`
+	Num  int64  `json:"n,omitempty"`
+	ID   string `json:"i"`
+}
+
+// Mark is the place of c in this query's order.
+func (q Query) Mark(c *Content) Mark {
+	m := Mark{Num: c.num, ID: c.ID}
+	switch q.Sort {
+	case "created":
+		m.Time = c.Created.UnixNano()
+	case "modified":
+		m.Time = c.Updated.UnixNano()
+	case "title":
+		m.Text = strings.ToLower(c.Title)
+	}
+	return m
+}
+
+func (m Mark) compare(o Mark) int {
+	return cmp.Or(cmp.Compare(m.Time, o.Time), cmp.Compare(m.Text, o.Text), cmp.Compare(m.Num, o.Num), cmp.Compare(m.ID, o.ID))
+}
+
+// Walk yields the contents of a query that the user may see, in any status.
+// The order is kept between walks until the next change, so that a short walk
+// over a large site costs only what it yields.
+func (v *View) Walk(q Query) iter.Seq[*Content] {
+	list := v.site.orders.of(v.site, q)
+	return func(yield func(*Content) bool) {
+		for i := q.start(list); i >= 0 && i < len(list); i = q.step(i) {
+			if v.sees(list[i]) && !yield(list[i]) {
+				return
+			}
+		}
+	}
+}
+
+func (q Query) step(i int) int {
+	if q.Desc {
+		return i - 1
+	}
+	return i + 1
+}
+
+func (q Query) start(list []*Content) int {
+	switch {
+	case q.After == nil && q.Desc:
+		return len(list) - 1
+	case q.After == nil:
+		return 0
+	}
+	i, found := slices.BinarySearchFunc(list, *q.After, func(c *Content, m Mark) int { return q.Mark(c).compare(m) })
+	switch {
+	case q.Desc:
+		return i - 1
+	case found:
+		return i + 1
+	}
+	return i
+}
+
+// orders keeps sorted lists until the site changes.
+type orders struct {
+	mu    sync.Mutex
+	lists map[Query][]*Content
+}
+
+// forget drops every list; call it under the site's write lock.
+func (o *orders) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lists = nil
+}
+
+func (o *orders) of(s *Site, q Query) []*Content {
+	q.After, q.Desc = nil, false
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if list, ok := o.lists[q]; ok {
+		return list
+	}
+	list := []*Content{}
+	for _, c := range s.contents {
+		if c.Type == q.Type && (q.Space == "" || q.Space == c.Space) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Content) int { return q.Mark(a).compare(q.Mark(b)) })
+	if o.lists == nil {
+		o.lists = map[Query][]*Content{}
+	}
+	o.lists[q] = list
+	return list
+}
