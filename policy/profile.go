@@ -185,3 +185,26 @@ func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 	}
 	return false
 }
+
+// Core gives one cell as the levels and switches leave it, before any rule:
+// the effect and its reason.
+func (p *Profile) Core(g Group, a Action) (Effect, string) {
+	gi := groupIndex(g)
+	if gi < 0 {
+		return Deny, reasonBlocked
+	}
+	return p.grants[gi].decide(a)
+}
+
+// RulesFor lists the ids of the rules that are asked about a cell, in order.
+func (p *Profile) RulesFor(g Group, a Action) []string {
+	out := []string{}
+	gi, ai := groupIndex(g), actionIndex(a)
+	if gi < 0 || ai < 0 {
+		return out
+	}
+	for _, c := range p.cells[gi][ai] {
+		out = append(out, c.rule.ID)
+	}
+	return out
+}

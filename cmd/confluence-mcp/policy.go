@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"confluence-mcp/policy"
+	"confluence-mcp/policy/profile"
+)
+
+// Exit codes of the policy commands, besides 0 ok, 1 failed and 2 usage.
+const (
+	exitInvalid     = 3 // the profile cannot be used
+	exitTestsFailed = 4 // the profile's own tests failed
+	exitWidened     = 5 // diff: something is allowed that was not
+)
+
+// policyDeps is what the policy commands need of the program around them.
+type policyDeps struct {
+	Out, Err io.Writer
+	// Profiles loads every profile the server would know.
+	Profiles func() (*policy.Set, error)
+	// Tools names every tool with its cell.
+	Tools []policyTool
+}
+
+// policyTool is one tool of the catalogue. Group is empty for a tool that has
+// none.
+type policyTool struct {
+	Name   string
+	Group  policy.Group
+	Action policy.Action
+}
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// ExitCode is the code the program ends with.
+func (e *exitError) ExitCode() int { return e.code }
+
+// newPolicyCommand is `policy` with its subcommands. Their errors carry an
+// ExitCode where it is not 1.
+func newPolicyCommand(deps policyDeps) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Check, test, explain and compare profiles",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(policyCheckCommand(deps), policyMatrixCommand(deps))
+	return cmd
+}
+
+func policyCheckCommand(deps policyDeps) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Read a profile, compile its rules and run its tests (exit 3 invalid, 4 tests failed)",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			return checkProfiles(deps, files, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// checkResult is one file's line in the answer of `policy check --json`.
+type checkResult struct {
+	File     string            `json:"file"`
+	OK       bool              `json:"ok"`
+	Profile  string            `json:"profile,omitempty"`
+	Revision string            `json:"revision,omitempty"`
+	Rules    int               `json:"rules"`
+	Tests    int               `json:"tests"`
+	Problems []profile.Problem `json:"problems"`
+}
+
+func checkProfiles(deps policyDeps, files []string, asJSON bool) error {
+	code := 0
+	results := make([]checkResult, 0, len(files))
+	for _, name := range files {
+		r, c := checkProfile(name)
+		if code != exitInvalid && c != 0 { // invalid outranks failed tests
+			code = c
+		}
+		results = append(results, r)
+	}
+	if asJSON {
+		if err := printJSON(deps.Out, results); err != nil {
+			return err
+		}
+	} else {
+		printChecks(deps, results)
+	}
+	switch code {
+	case exitInvalid:
+		return &exitError{code, errors.New("invalid profile")}
+	case exitTestsFailed:
+		return &exitError{code, errors.New("profile tests failed")}
+	}
+	return nil
+}
+
+func checkProfile(name string) (checkResult, int) {
+	r := checkResult{File: name, Problems: []profile.Problem{}}
+	p, err := openProfile(name)
+	if err != nil {
+		r.Problems = problemsOf(name, err)
+		return r, exitInvalid
+	}
+	file := p.File()
+	r.Profile, r.Revision, r.Rules, r.Tests = p.Name(), p.Revision(), len(file.Rules), len(file.Tests)
+	if err := p.Check(name); err != nil {
+		r.Problems = problemsOf(name, err)
+		return r, exitTestsFailed
+	}
+	r.OK = true
+	return r, 0
+}
+
+func printChecks(deps policyDeps, results []checkResult) {
+	for _, r := range results {
+		for _, p := range r.Problems {
+			fmt.Fprintln(deps.Err, p)
+		}
+		if r.OK {
+			fmt.Fprintf(deps.Out, "%s: ok: profile %s, revision %s, %d rules, %d tests\n", r.File, r.Profile, r.Revision, r.Rules, r.Tests)
+		}
+	}
+}
+
+// openProfile reads one file from disk.
+func openProfile(name string) (*policy.Profile, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 256<<10 + 1 // one more than is allowed, so that too much is noticed
+	text, err := io.ReadAll(io.LimitReader(f, most))
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(name, text)
+}
+
+func problemsOf(name string, err error) []profile.Problem {
+	var problems profile.Problems
+	if errors.As(err, &problems) {
+		return problems
+	}
+	return []profile.Problem{{File: name, Text: err.Error()}}
+}
+
+// resolveProfile finds a profile by file name, if it looks like one, or by the
+// name it has in the server.
+func resolveProfile(deps policyDeps, name string) (*policy.Profile, error) {
+	ext := filepath.Ext(name)
+	if ext == ".yaml" || ext == ".yml" || strings.ContainsRune(name, filepath.Separator) {
+		p, err := openProfile(name)
+		if err != nil {
+			return nil, &exitError{exitInvalid, err}
+		}
+		return p, nil
+	}
+	set, err := deps.Profiles()
+	if err != nil {
+		return nil, &exitError{exitInvalid, err}
+	}
+	p, ok := set.Profile(name)
+	if !ok {
+		return nil, &exitError{2, fmt.Errorf("there is no profile %q; known are %s", name, strings.Join(set.Names(), ", "))}
+	}
+	return p, nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
