@@ -78,18 +78,21 @@ func (p *Profile) judge(r *Request) Decision {
 // narrow asks the rules in order, stops at the first that denies, and can only
 // make d stricter.
 func (p *Profile) narrow(r *Request, rules []*condition, d Decision) Decision {
+	var vars *variables // made for the first rule, so that no rule costs nothing
 	var ctx context.Context
-	vars := variables{request: r}
 	for _, c := range rules {
 		if !c.concerns(r.Tool) {
 			continue
+		}
+		if vars == nil {
+			vars = newVariables(*r)
 		}
 		if ctx == nil && c.program != nil && c.program.Loops() {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(context.Background(), wallLimit)
 			defer cancel()
 		}
-		d = d.with(c, c.ask(ctx, &vars))
+		d = d.with(c, c.ask(ctx, vars))
 		if d.Effect == Deny {
 			return d
 		}

@@ -14,11 +14,14 @@ import (
 // rule values once a request. It remembers what an evaluation met that makes
 // its answer worthless: a resource that is not known, a list over its bound.
 type variables struct {
-	request *Request
+	request Request
 	lists   map[string]ref.Val
 	unknown bool // resource.* was asked for and is not known
 	tooLong bool // a list is longer than the bound its cost was judged with
 }
+
+// newVariables copies the request, so that the caller's own stays off the heap.
+func newVariables(r Request) *variables { return &variables{request: r} }
 
 // Parent is nil: there is no outer scope.
 func (v *variables) Parent() interpreter.Activation { return nil }
@@ -26,7 +29,7 @@ func (v *variables) Parent() interpreter.Activation { return nil }
 // ResolveName gives a variable's value. What belongs to an unknown resource is
 // not resolved, so an answer that depends on it is an error.
 func (v *variables) ResolveName(name string) (any, bool) {
-	r := v.request
+	r := &v.request
 	switch name {
 	case "request.tool":
 		return r.Tool, true
