@@ -1,0 +1,208 @@
+package server
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const metadataPath = "/.well-known/oauth-protected-resource"
+
+// Handler is the whole HTTP surface: /mcp, /healthz, /readyz, /metrics, the
+// metadata document, and [Config.Routes]. Everything else is 404.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/mcp", s.serveMCP)
+	mux.HandleFunc("GET "+metadataPath, s.serveMetadata)
+	mux.HandleFunc("GET "+metadataPath+"/mcp", s.serveMetadata)
+	mux.Handle("GET /metrics", s.adminOnly(promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))
+	for pattern, h := range s.cfg.Routes {
+		mux.Handle(pattern, h)
+	}
+	probes := http.NewServeMux()
+	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	probes.HandleFunc("GET /readyz", s.serveReady)
+	probes.Handle("/", s.addressed(mux)) // probes come by pod address: they are not asked for a Host
+	return s.survive(probes)
+}
+
+// addressed lets a request through that was meant for this server: its Host is
+// one of ours, and a browser brings an allowed Origin.
+func (s *Server) addressed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origins := r.Header.Values("Origin")
+		switch {
+		case !s.ourHost(r.Host):
+			s.refuse(w, refuse(http.StatusForbidden, "host", "auth.host", "The request is addressed to a host this server does not serve.", "Use an allowed host name; the administrator can add one to allowed_hosts."), nil)
+			return
+		case len(origins) > 1 || len(origins) == 1 && !slices.Contains(s.cfg.AllowedOrigins, origins[0]):
+			s.refuse(w, refuse(http.StatusForbidden, "origin", "auth.origin", "Requests from this origin are not accepted.", "The administrator can add it to allowed_origins."), nil)
+			return
+		case len(origins) == 1:
+			h := w.Header()
+			h.Add("Vary", "Origin")
+			h.Set("Access-Control-Allow-Origin", origins[0])
+			h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate, Retry-After")
+			if r.Method == http.MethodOptions {
+				h.Set("Access-Control-Allow-Methods", "POST, GET, DELETE")
+				h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) ourHost(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if name == "localhost" || isLoopback(name) {
+		return true
+	}
+	if u, err := url.Parse(s.cfg.ResourceURL); err == nil && u.Host != "" && strings.EqualFold(u.Host, host) {
+		return true
+	}
+	return slices.ContainsFunc(s.cfg.AllowedHosts, func(a string) bool {
+		return strings.EqualFold(a, host) || strings.EqualFold(strings.Trim(a, "[]"), name)
+	})
+}
+
+func isLoopback(ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	return err == nil && addr.IsLoopback()
+}
+
+// survive keeps a panic of any handler in: the client learns a reference, the
+// log where it happened, and nobody what the panic said.
+func (s *Server) survive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+				panic(cause)
+			}
+			ref := s.logPanic(cause, r.URL.Path)
+			writeJSON(w, http.StatusInternalServerError, rpcDetail{Code: -32603, Message: "Something went wrong inside the server; reference " + ref + "."})
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// adminOnly asks for the key of an admin agent, except where no keys are used
+// at all.
+func (s *Server) adminOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent, err := s.Authenticate(r)
+		switch {
+		case err != nil || usesQueryKey(r):
+			s.challenge(w, r)
+		case !agent.Admin && s.cfg.NoAuth == nil:
+			s.refuse(w, refuse(http.StatusForbidden, "admin", "auth.forbidden", "This needs an agent with admin rights.", "Use the key of one."), nil)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// challenge answers a request without usable credentials.
+func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
+	value := `Bearer resource_metadata="` + s.metadataURL(r) + `"`
+	if _, given := bearerOf(r); given {
+		value += `, error="invalid_token"`
+	}
+	w.Header().Set("WWW-Authenticate", value)
+	s.refuse(w, refuse(http.StatusUnauthorized, "auth", "auth.credentials", "A valid key is needed.", "Send the agent's key in the Authorization header as a Bearer token; never in the URL."), nil)
+}
+
+// usesQueryKey finds credentials in the URL, where logs and histories keep
+// them.
+func usesQueryKey(r *http.Request) bool {
+	for name := range r.URL.Query() {
+		switch strings.ToLower(name) {
+		case "access_token", "token", "api_key", "apikey", "key", "bearer", "authorization":
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) resourceURL(r *http.Request) string {
+	if s.cfg.ResourceURL != "" {
+		return s.cfg.ResourceURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + "/mcp"
+}
+
+func (s *Server) metadataURL(r *http.Request) string {
+	u, err := url.Parse(s.resourceURL(r))
+	if err != nil {
+		return metadataPath
+	}
+	return u.Scheme + "://" + u.Host + metadataPath + u.Path
+}
+
+// serveMetadata is the protected resource metadata of RFC 9728.
+func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	doc := map[string]any{
+		"resource":                 s.resourceURL(r),
+		"bearer_methods_supported": []string{"header"},
+		"resource_name":            "Confluence MCP server",
+	}
+	if len(s.cfg.AuthorizationServers) > 0 {
+		doc["authorization_servers"] = s.cfg.AuthorizationServers
+		doc["scopes_supported"] = []string{"confluence"}
+	}
+	writeJSON(w, http.StatusOK, doc)
+}
+
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
+	ready, detail := true, any(nil)
+	if s.cfg.Ready != nil {
+		ready, detail = s.cfg.Ready()
+	}
+	answer := map[string]any{"ready": ready}
+	if detail != nil {
+		answer["detail"] = detail
+	}
+	if s.draining.Load() {
+		ready = false
+		answer["ready"], answer["draining"] = false, true
+	}
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, answer)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	out, err := json.Marshal(v)
+	if err != nil {
+		status, out = http.StatusInternalServerError, []byte(`{}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(out, '\n')) // the client may be gone
+}

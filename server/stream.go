@@ -1,0 +1,319 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	mcpserver "github.com/mark3labs/mcp-go/server"
+
+	"confluence-mcp/internal/identity"
+)
+
+// Limits of one stream.
+const (
+	maxRunning   = 64                     // requests at once; the next one waits
+	maxListening = 8                      // notification streams at once
+	lastAnswers  = 900 * time.Millisecond // for answers under way when the input ends
+)
+
+// ServeStream speaks MCP over a pair of streams, one JSON message a line, for
+// one caller: standard input and output, or a connection to the data folder's
+// owner. It returns nil when r ends or ctx does, after at most a second, and an
+// error when r or w fails. Only protocol messages are written to w. It does
+// not close r: a read that blocks is left behind.
+func (s *Server) ServeStream(ctx context.Context, r io.Reader, w io.Writer, caller identity.Caller) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t := &stream{server: s, caller: caller, out: w, fail: cancel, slots: make(chan struct{}, maxRunning), running: map[string]context.CancelFunc{}}
+	t.legacy = t.newSession(ctx, rand.Text())
+	defer s.mcp.UnregisterSession(context.WithoutCancel(ctx), t.legacy.id)
+
+	lines := make(chan line)
+	go readLines(ctx, r, s.cfg.MaxLine, lines)
+	for {
+		select {
+		case <-ctx.Done():
+			return t.broken()
+		case l := <-lines:
+			if l.err != nil {
+				t.finish(cancel)
+				if errors.Is(l.err, io.EOF) {
+					return t.broken()
+				}
+				return fmt.Errorf("read a message: %w", l.err)
+			}
+			t.take(ctx, l)
+		}
+	}
+}
+
+// line is one message, or why there is none.
+type line struct {
+	text    []byte
+	tooLong bool
+	err     error
+}
+
+func readLines(ctx context.Context, r io.Reader, limit int64, out chan<- line) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	for {
+		l := readLine(in, limit)
+		if len(bytes.TrimSpace(l.text)) > 0 || l.tooLong {
+			err := l.err
+			l.err = nil
+			if !send(ctx, out, l) {
+				return
+			}
+			l = line{err: err}
+		}
+		if l.err != nil {
+			send(ctx, out, l)
+			return
+		}
+	}
+}
+
+func send(ctx context.Context, out chan<- line, l line) bool {
+	select {
+	case out <- l:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// readLine reads up to a line feed or the end. What is over the limit is read
+// and thrown away, so that the next line is found.
+func readLine(in *bufio.Reader, limit int64) line {
+	var l line
+	for {
+		part, err := in.ReadSlice('\n')
+		if int64(len(l.text)+len(part)) > limit {
+			l.tooLong, l.text = true, nil
+		}
+		if !l.tooLong {
+			l.text = append(l.text, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			l.err = err
+			return l
+		}
+	}
+}
+
+// stream is one client over a pair of streams.
+type stream struct {
+	server *Server
+	caller identity.Caller
+	fail   context.CancelFunc
+	legacy *streamSession
+
+	writing sync.Mutex
+	out     io.Writer
+	err     error // of the first write that failed
+
+	slots     chan struct{}
+	work      sync.WaitGroup
+	listening atomic.Int32
+	mu        sync.Mutex
+	running   map[string]context.CancelFunc // by request id
+}
+
+func (t *stream) take(ctx context.Context, l line) {
+	s := t.server
+	if l.tooLong {
+		t.refuse(tooLarge(), nil)
+		return
+	}
+	m, broken := parse(l.text)
+	if broken != nil {
+		f := refuse(http.StatusBadRequest, "malformed", "input.malformed", broken.reason, "Send one well-formed JSON-RPC 2.0 message a line.")
+		f.code = broken.code
+		t.refuse(f, nil)
+		return
+	}
+	switch {
+	case m.Method == "notifications/cancelled":
+		t.cancel(string(m.Params.RequestID))
+	case m.Method == "":
+		// An answer; this server asks clients nothing.
+	case !m.isRequest():
+		s.mcp.HandleMessage(s.mcp.WithContext(ctx, t.legacy), l.text)
+	default:
+		if f := t.admit(m); f != nil {
+			t.refuse(f, m.ID)
+			return
+		}
+		t.start(ctx, m, l.text)
+	}
+}
+
+// admit applies to streams what HTTP requests go through as well.
+func (t *stream) admit(m message) *refusal {
+	s := t.server
+	if m.Params.Meta.Settings != nil || m.Params.Meta.Attributes != nil {
+		_, err := resolveCaller(Agent{}, access{given: true})
+		return &refusal{status: http.StatusForbidden, reason: "access", err: err}
+	}
+	if wait, ok := s.rates.take(t.caller.Principal()); !ok {
+		return tooMany(wait)
+	}
+	if m.Method == string(mcp.MethodSubscriptionsListen) && t.listening.Load() >= maxListening {
+		return refuse(http.StatusTooManyRequests, "listening", "limit.rate", "There are too many open notification streams.", "Cancel one first.")
+	}
+	return s.lacking(m)
+}
+
+// start runs a request. The handshake is done before the next line is read,
+// because what follows depends on it; everything else runs side by side.
+func (t *stream) start(ctx context.Context, m message, raw []byte) {
+	ctx, cancel := context.WithCancel(ctx)
+	id := string(m.ID)
+	t.mu.Lock()
+	t.running[id] = cancel
+	t.mu.Unlock()
+	run := func() {
+		t.run(ctx, m, raw)
+		cancel()
+		t.mu.Lock()
+		delete(t.running, id)
+		t.mu.Unlock()
+	}
+	if m.Method == string(mcp.MethodInitialize) {
+		run()
+		return
+	}
+	select {
+	case t.slots <- struct{}{}:
+	case <-ctx.Done():
+		cancel()
+		return
+	}
+	t.work.Go(func() {
+		defer func() { <-t.slots }()
+		run()
+	})
+}
+
+func (t *stream) cancel(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cancel, ok := t.running[id]; ok {
+		cancel()
+	}
+}
+
+func (t *stream) run(ctx context.Context, m message, raw []byte) {
+	s := t.server
+	x := &exchange{caller: t.caller, method: m.Method}
+	if m.Method == string(mcp.MethodToolsCall) {
+		x.tool = m.Params.Name
+	}
+	began := s.cfg.Now()
+	defer func() { s.observe(x, s.cfg.Now().Sub(began)) }()
+	session, done := t.sessionFor(ctx, m)
+	defer done()
+	answer := t.handle(s.mcp.WithContext(withExchange(ctx, x), session), raw, m)
+	if answer == nil || ctx.Err() != nil {
+		return // a cancelled request gets no answer
+	}
+	if out := neutral(answer, x); out != nil {
+		answer = out
+	}
+	t.write(answer)
+}
+
+func (t *stream) handle(ctx context.Context, raw []byte, m message) (answer []byte) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			ref := t.server.logPanic(cause, m.Method)
+			answer = rpcFailure(m.ID, -32603, "Something went wrong inside the server; reference "+ref+".", nil)
+		}
+	}()
+	response := t.server.mcp.HandleMessage(ctx, raw)
+	if response == nil {
+		return nil
+	}
+	answer, err := json.Marshal(response)
+	if err != nil {
+		return rpcFailure(m.ID, -32603, "The answer could not be encoded.", nil)
+	}
+	return answer
+}
+
+// sessionFor gives each stateless request a session of its own, and the others
+// the stream's. Only clients that shook hands and those that listen hear
+// broadcasts.
+func (t *stream) sessionFor(ctx context.Context, m message) (session *streamSession, done func()) {
+	s := t.server
+	switch {
+	case m.Method == string(mcp.MethodInitialize):
+		_ = s.mcp.RegisterSession(ctx, t.legacy) // a second handshake finds it there
+		return t.legacy, func() {}
+	case !m.modern():
+		return t.legacy, func() {}
+	}
+	inner, stop := context.WithCancel(ctx)
+	session = t.newSession(inner, rand.Text())
+	if m.Method != string(mcp.MethodSubscriptionsListen) {
+		return session, stop
+	}
+	session.subscription = m.ID
+	t.listening.Add(1)
+	_ = s.mcp.RegisterSession(ctx, session) // its id is new
+	return session, func() {
+		s.mcp.UnregisterSession(context.WithoutCancel(ctx), session.id)
+		t.listening.Add(-1)
+		stop()
+	}
+}
+
+func (t *stream) refuse(f *refusal, id json.RawMessage) {
+	t.server.metrics.refused.WithLabelValues(f.reason).Inc()
+	t.write(f.body(id))
+}
+
+// write puts one message on its line. After a failure the stream ends.
+func (t *stream) write(message []byte) {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	if t.err != nil {
+		return
+	}
+	if _, err := t.out.Write(append(bytes.TrimRight(message, "\n"), '\n')); err != nil {
+		t.err = fmt.Errorf("write a message: %w", err)
+		t.fail()
+	}
+}
+
+func (t *stream) broken() error {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	return t.err
+}
+
+// finish lets answers under way come out, then cancels what still runs.
+func (t *stream) finish(cancel context.CancelFunc) {
+	done := make(chan struct{})
+	go func() { t.work.Wait(); close(done) }()
+	timer := time.NewTimer(lastAnswers)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+	cancel()
+}
+
+var _ mcpserver.SessionWithClientInfo = (*streamSession)(nil)
