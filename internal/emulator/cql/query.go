@@ -50,9 +50,7 @@ func (q *Query) Match(d Document) bool { return q.root == nil || q.root.match(d)
 // highlighting.
 func (q *Query) Terms() []string { return slices.Clone(q.terms) }
 
-// Compare orders two found documents as the query asks: by ORDER BY, else
-// those whose title holds every term of a siteSearch first. 0 leaves the order
-// open.
+// Compare orders two found documents by ORDER BY. 0 leaves the order open.
 func (q *Query) Compare(a, b Document) int {
 	for _, o := range q.order {
 		c := compareBy(o.field, a, b)
@@ -69,10 +67,14 @@ func (q *Query) Compare(a, b Document) int {
 // Ordered reports whether the query says in which order it wants its answer.
 func (q *Query) Ordered() bool { return len(q.order) > 0 }
 
+// Ranked reports whether the query has a siteSearch, which puts its answer in
+// an order of its own; text ~ does not.
+func (q *Query) Ranked() bool { return q.root != nil && q.root.ranks() }
+
 // Rank is how well d fits a siteSearch, higher is better: the UI's ranking in
 // its coarsest form, how many of the searched words stand in the title.
 func (q *Query) Rank(d Document) int {
-	if !q.ranks() {
+	if !q.Ranked() {
 		return 0
 	}
 	title, n := d.Plain("title"), 0
@@ -83,8 +85,6 @@ func (q *Query) Rank(d Document) int {
 	}
 	return n
 }
-
-func (q *Query) ranks() bool { return q.root != nil && q.root.ranks() }
 
 func compareBy(f field, a, b Document) int {
 	if f.nature == moment {

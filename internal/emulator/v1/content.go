@@ -1,0 +1,267 @@
+package v1
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"confluence-mcp/internal/emulator/site"
+)
+
+// content renders a page, blogpost, folder, comment or attachment with what
+// ex expands. It fails where the real server fails the whole answer.
+func (q request) content(v *site.View, c *site.Content, ex expansion) (object, error) {
+	body := object{
+		"id": c.ID, "type": c.Type, "status": c.Status, "title": displayTitle(v, c), "macroRenderedOutput": object{},
+		"extensions": extensions(c),
+		"_expandable": ex.expandable("container", "metadata", "restrictions", "history", "body", "version", "descendants", "space",
+			"ancestors", "operations", "children", "childTypes", "schedulePublishDate"),
+		"_links": q.contentLinks(v, c),
+	}
+	if ex.has("space") {
+		if sp, ok := v.SpaceByKey(c.Space); ok {
+			body["space"] = q.space(v, sp, ex["space"])
+		}
+	}
+	if ex.has("version") {
+		body["version"] = q.version(v, c.Version, newest(v, c))
+	}
+	if ex.has("history") {
+		body["history"] = q.history(v, c, ex["history"])
+	}
+	if ex.has("body") {
+		body["body"] = bodies(c, ex["body"])
+	}
+	if ex.has("operations") {
+		body["operations"] = operations(v, c)
+	}
+	q.metadata(v, c, ex, body)
+	return body, q.relatives(v, c, ex, body)
+}
+
+// relatives adds what is other content or hangs on it.
+func (q request) relatives(v *site.View, c *site.Content, ex expansion, body object) error {
+	if ex.has("ancestors") {
+		up, err := q.ancestors(v, c, ex["ancestors"])
+		if err != nil {
+			return err
+		}
+		body["ancestors"] = up
+	}
+	if ex.has("container") {
+		body["container"] = q.container(v, c)
+	}
+	if ex.has("restrictions") {
+		body["restrictions"] = q.restrictionsIn(v, c, ex["restrictions"])
+	}
+	if ex.has("childTypes") {
+		body["childTypes"] = q.childTypes(v, c)
+	}
+	if ex.has("children") {
+		children, err := q.children(v, c, ex["children"])
+		if err != nil {
+			return err
+		}
+		body["children"] = children
+	}
+	return nil
+}
+
+// ancestors lists what stands above c. Bare ancestors always work; with their
+// restrictions the whole answer is a 404 as soon as one of them cannot be
+// viewed (CONFCLOUD-77618).
+func (q request) ancestors(v *site.View, c *site.Content, ex expansion) ([]any, error) {
+	out := []any{}
+	if !isNode(c) {
+		return out, nil
+	}
+	for _, up := range v.Ancestors(c) {
+		_, seen := v.Content(up.ID)
+		if ex.has("restrictions") && (!seen || up.Status != "current") {
+			return nil, refuse(http.StatusNotFound, "No content with id %s", up.ID)
+		}
+		below := expansion{}
+		if seen {
+			below = ex
+		}
+		body, err := q.content(v, up, below)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, body)
+	}
+	return out, nil
+}
+
+func isNode(c *site.Content) bool { return c.Type != "comment" && c.Type != "attachment" }
+
+func displayTitle(v *site.View, c *site.Content) string {
+	if c.Type == "comment" {
+		return "Re: " + v.Container(c).Title
+	}
+	return c.Title
+}
+
+func extensions(c *site.Content) object {
+	switch c.Type {
+	case "attachment":
+		return object{"mediaType": c.MediaType, "fileSize": len(c.Data), "comment": c.Comment, "mediaTypeDescription": "File",
+			"fileId": fileID(c), "collectionName": "contentId-" + c.Parent}
+	case "comment":
+		location := "footer"
+		if c.Inline != nil {
+			location = "inline"
+		}
+		ext := object{"location": location}
+		if c.Resolution != "" {
+			ext["resolution"] = object{"status": c.Resolution}
+		}
+		return ext
+	}
+	return object{"position": c.Position}
+}
+
+// fileID is the media service's id of a file, which is not the attachment's.
+func fileID(c *site.Content) string {
+	n, _ := strconv.ParseUint(strings.TrimPrefix(c.ID, "att"), 10, 64) // ids that are no number share the zero file id
+	return fmt.Sprintf("%08x-f11e-4000-8000-%012x", n&0xffffffff, n)
+}
+
+func (q request) metadata(v *site.View, c *site.Content, ex expansion, body object) {
+	meta := object{}
+	if c.Type == "attachment" {
+		meta["mediaType"], meta["comment"] = c.MediaType, c.Comment
+	}
+	if ex.has("metadata", "labels") {
+		meta["labels"] = object{"results": labels(v, c), "start": 0, "limit": 200, "size": len(c.Labels),
+			"_links": object{"self": q.link("/rest/api/content/" + c.ID + "/label")}}
+	}
+	if len(meta) == 0 && !ex.has("metadata") {
+		return
+	}
+	meta["_expandable"] = ex["metadata"].expandable("currentuser", "properties", "frontend", "editorHtml", "labels")
+	body["metadata"] = meta
+}
+
+func labels(v *site.View, c *site.Content) []any {
+	return rows(c.Labels, func(name string) object {
+		return object{"prefix": "global", "name": name, "id": v.LabelID(name), "label": name}
+	})
+}
+
+func (q request) container(v *site.View, c *site.Content) object {
+	on := v.Container(c)
+	if on != c {
+		return object{"id": on.ID, "type": on.Type, "status": on.Status, "title": on.Title, "_links": q.contentLinks(v, on)}
+	}
+	if sp, ok := v.SpaceByKey(c.Space); ok {
+		return q.space(v, sp, nil)
+	}
+	return object{}
+}
+
+func newest(v *site.View, c *site.Content) site.Version {
+	all := v.Versions(c)
+	return all[len(all)-1]
+}
+
+func (q request) version(v *site.View, number int, ver site.Version) object {
+	return object{"number": number, "by": q.person(v, ver.By), "when": stamp(ver.At), "friendlyWhen": ver.At.UTC().Format("Jan 02, 2006"),
+		"message": ver.Message, "minorEdit": ver.Minor, "contentTypeModified": false, "_expandable": object{"collaborators": "", "content": ""},
+		"_links": object{}}
+}
+
+func (q request) history(v *site.View, c *site.Content, ex expansion) object {
+	body := object{"latest": true, "createdBy": q.person(v, c.Author), "createdDate": stamp(c.Created),
+		"_expandable": ex.expandable("lastUpdated", "previousVersion", "contributors", "nextVersion", "ownedBy", "lastOwnedBy"),
+		"_links":      object{"self": q.link("/rest/api/content/" + c.ID + "/history")}}
+	all := v.Versions(c)
+	if ex.has("lastUpdated") {
+		body["lastUpdated"] = q.version(v, c.Version, all[len(all)-1])
+	}
+	if ex.has("previousVersion") && len(all) > 1 {
+		before := all[len(all)-2]
+		body["previousVersion"] = q.version(v, before.Number, before)
+	}
+	if ex.has("contributors") {
+		ids := v.Contributors(c)
+		body["contributors"] = object{"publishers": object{
+			"users":    rows(ids, func(id string) object { return q.person(v, id) }),
+			"userKeys": ids, "userAccountIds": ids}}
+	}
+	if ex.has("ownedBy") {
+		body["ownedBy"] = q.person(v, c.Author)
+	}
+	return body
+}
+
+// bodies gives the asked representations. The emulator does not render: every
+// HTML representation is the stored body.
+func bodies(c *site.Content, ex expansion) object {
+	names := []string{"editor", "view", "export_view", "styled_view", "storage", "editor2", "anonymous_export_view", "atlas_doc_format", "wiki", "dynamic", "raw"}
+	out := object{"_expandable": ex.expandable(names...)}
+	for _, name := range names {
+		if ex.has(name) && name != "wiki" && name != "dynamic" && name != "raw" && name != "atlas_doc_format" {
+			out[name] = object{"value": c.Storage, "representation": name, "embeddedContent": []any{},
+				"_expandable": object{"content": "/rest/api/content/" + c.ID}}
+		}
+	}
+	return out
+}
+
+func operations(v *site.View, c *site.Content) []any {
+	out := []any{object{"operation": "read", "targetType": c.Type}}
+	if v.MayEdit(c) {
+		for _, op := range []string{"update", "delete"} {
+			out = append(out, object{"operation": op, "targetType": c.Type})
+		}
+	}
+	return out
+}
+
+func (q request) contentLinks(v *site.View, c *site.Content) object {
+	links := object{"self": q.link("/rest/api/content/" + c.ID), "webui": webPath(v, c), "tinyui": "/x/" + tiny(c.ID)}
+	switch c.Type {
+	case "page", "blogpost":
+		links["editui"] = "/pages/resumedraft.action?draftId=" + c.ID
+	case "attachment":
+		links["download"] = "/rest/api/content/" + c.Parent + "/child/attachment/" + c.ID + "/download"
+	}
+	return links
+}
+
+// webPath is where people read c, relative to /wiki. The home page of a space
+// has the space's own address.
+func webPath(v *site.View, c *site.Content) string {
+	space := "/spaces/" + c.Space
+	switch c.Type {
+	case "folder":
+		return space + "/folder/" + c.ID
+	case "blogpost":
+		return space + "/blog/" + c.Created.UTC().Format("2006/01/02") + "/" + c.ID + "/" + url.QueryEscape(c.Title)
+	case "comment":
+		return webPath(v, v.Container(c)) + "?focusedCommentId=" + c.ID
+	case "attachment":
+		on := v.Container(c)
+		return webPath(v, on) + "?preview=" + url.QueryEscape("/"+on.ID+"/"+strings.TrimPrefix(c.ID, "att")+"/"+c.Title)
+	}
+	if sp, ok := v.SpaceByKey(c.Space); ok && v.HomeID(sp) == c.ID {
+		return space + "/overview"
+	}
+	return space + "/pages/" + c.ID + "/" + url.QueryEscape(c.Title)
+}
+
+// tiny is the short form of an id that tiny links use.
+func tiny(id string) string {
+	n, err := strconv.ParseUint(strings.TrimPrefix(id, "att"), 10, 64)
+	if err != nil {
+		return id
+	}
+	raw := binary.LittleEndian.AppendUint64(nil, n)
+	text := strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "A=")
+	return strings.NewReplacer("/", "-", "+", "_").Replace(text)
+}

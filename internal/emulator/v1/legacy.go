@@ -1,0 +1,168 @@
+package v1
+
+import (
+	"net/http"
+	"slices"
+
+	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
+)
+
+// kindsOfChildren are the names below child and children that are served.
+func kindsOfChildren() []string { return []string{"page", "folder", "comment", "attachment"} }
+
+// legacyRoutes are reads that left the published document and still answer.
+func legacyRoutes() []wire.Route {
+	read := anyOf("read:confluence-content.all", "read:content-details:confluence")
+	summary := anyOf("read:confluence-content.summary", "read:content-details:confluence")
+	return []wire.Route{
+		gone(get("content", read, reading(listContent))),
+		gone(get("content/{id}", read, reading(contentByID))),
+		gone(get("content/{id}/history", summary, reading(historyByID))),
+		gone(get("content/{id}/child", summary, reading(childrenByID))),
+		gone(get("content/{id}/child/{type}", summary, reading(childrenOfType))),
+	}
+}
+
+func contentByID(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if want := q.query("status"); want != "" && want != "any" && want != c.Status {
+		return nil, missing(c.ID)
+	}
+	if c.Status == "trashed" && q.query("status") == "" {
+		return nil, missing(c.ID)
+	}
+	return q.content(v, c, q.withDefaults())
+}
+
+// withDefaults adds what a single content shows unasked.
+func (q request) withDefaults() expansion {
+	ex := expansion{"space": {}, "version": {}, "history": {}}
+	for name, below := range q.expand {
+		ex[name] = below
+	}
+	return ex
+}
+
+func listContent(v *site.View, q request) (any, error) {
+	kind := q.query("type")
+	switch kind {
+	case "":
+		kind = "page"
+	case "folder":
+		return nil, refuse(http.StatusNotImplemented, "Cannot fetch folders with ContentFinder")
+	}
+	w, err := q.window(25, 200)
+	if err != nil {
+		return nil, err
+	}
+	status := q.query("status")
+	if status == "" {
+		status = "current"
+	}
+	var found []*site.Content
+	for c := range v.Walk(site.Query{Type: kind}) {
+		if (status == "any" || c.Status == status) && matches(q.query("spaceKey"), c.Space) && matches(q.query("title"), c.Title) {
+			found = append(found, c)
+		}
+	}
+	return q.contentPage(v, found, w, q.expand)
+}
+
+func (q request) contentPage(v *site.View, all []*site.Content, w window, ex expansion) (object, error) {
+	list := []any{}
+	for _, c := range cut(all, w) {
+		body, err := q.content(v, c, ex)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, body)
+	}
+	return q.page(list, w, len(all)), nil
+}
+
+func historyByID(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return q.history(v, c, q.expand), nil
+}
+
+// below lists the current children of one kind.
+func below(v *site.View, c *site.Content, kind string) []*site.Content {
+	var all []*site.Content
+	switch kind {
+	case "comment":
+		all = v.Comments(c.ID)
+	case "attachment":
+		all = v.Attachments(c.ID)
+	default:
+		all = v.Children(c.ID)
+	}
+	return slices.DeleteFunc(all, func(k *site.Content) bool { return k.Type != kind || k.Status != "current" })
+}
+
+// children renders the expanded kinds, each as a page of its own.
+func (q request) children(v *site.View, c *site.Content, ex expansion) (object, error) {
+	body := object{"_expandable": ex.expandable(kindsOfChildren()...), "_links": object{"self": q.link("/rest/api/content/" + c.ID + "/child")}}
+	for _, kind := range kindsOfChildren() {
+		if !ex.has(kind) {
+			continue
+		}
+		all := below(v, c, kind)
+		w := window{0, 25}
+		list := []any{}
+		for _, k := range cut(all, w) {
+			one, err := q.content(v, k, ex[kind])
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, one)
+		}
+		links := object{"self": q.link("/rest/api/content/" + c.ID + "/child/" + kind)}
+		if len(all) > w.limit {
+			links["next"] = "/rest/api/content/" + c.ID + "/child/" + kind + "?limit=25&start=25"
+		}
+		body[kind] = object{"results": list, "start": 0, "limit": w.limit, "size": len(list), "_links": links}
+	}
+	return body, nil
+}
+
+func (q request) childTypes(v *site.View, c *site.Content) object {
+	body := object{"_expandable": object{}}
+	for _, kind := range kindsOfChildren() {
+		body[kind] = object{"value": len(below(v, c, kind)) > 0, "_links": object{"self": q.link("/rest/api/content/" + c.ID + "/child/" + kind)}}
+	}
+	return body
+}
+
+func childrenByID(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return q.children(v, c, q.expand)
+}
+
+// childrenOfType is one listing; with folder it is the only one of this API
+// that sees folders, and it works inside a folder too.
+func childrenOfType(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	kind := q.PathValue("type")
+	if !slices.Contains(kindsOfChildren(), kind) {
+		return nil, refuse(http.StatusBadRequest, "No child type exists with name: %s", kind)
+	}
+	w, err := q.window(25, 200)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.DeleteFunc(below(v, c, kind), func(k *site.Content) bool { return !matches(q.query("filename"), k.Title) })
+	return q.contentPage(v, found, w, q.expand)
+}
