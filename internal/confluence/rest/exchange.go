@@ -1,0 +1,205 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+)
+
+// Caps on answers, in bytes after decompression.
+const (
+	maxList  = 32 << 20
+	maxPage  = 20 << 20
+	maxError = 64 << 10
+)
+
+// call is one operation: what is asked, how it is named in errors and whether
+// it may be repeated.
+type call struct {
+	op, ref  string
+	method   string
+	template string // names the endpoint for rate limits
+	path     string
+	query    url.Values
+	body     []byte  // JSON
+	upload   *upload // or a file
+	safe     bool    // repeating it after an unknown outcome does no harm
+	limit    int64   // cap on the answer; 0: maxPage
+	badCode  string  // code of a 400; empty: the kind's own
+	spent    time.Duration
+}
+
+// answer is a success.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// doer performs a call; the decorators of the wire are doers around a doer.
+type doer func(ctx context.Context, c *call) (*answer, error)
+
+// read makes a GET. The arguments fill the placeholders of the template.
+func read(op, ref, template string, args ...string) *call {
+	return &call{op: op, ref: ref, method: http.MethodGet, template: template, path: fill(template, args), query: url.Values{}, safe: true}
+}
+
+// write makes a call that changes something, or a read by POST (then safe).
+func write(method, op, ref, template string, args ...string) *call {
+	c := read(op, ref, template, args...)
+	c.method, c.safe = method, method == http.MethodDelete
+	return c
+}
+
+func (c *call) with(body any) (*call, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, &confluence.Error{Kind: confluence.Internal, Op: c.op, Ref: c.ref, Err: err}
+	}
+	c.body = raw
+	return c, nil
+}
+
+func (c *call) set(name, value string) *call {
+	if value != "" {
+		c.query.Set(name, value)
+	}
+	return c
+}
+
+// endpoint is the unit of Confluence's burst limits.
+func (c *call) endpoint() string { return c.method + " " + c.template }
+
+func fill(template string, args []string) string {
+	segments := strings.Split(template, "/")
+	for i, s := range segments {
+		if strings.HasPrefix(s, "{") && len(args) > 0 {
+			segments[i], args = args[0], args[1:]
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// wire is what every edition of Confluence shares.
+type wire struct {
+	cfg   Config
+	base  address
+	site  *http.Client // authenticated and guarded
+	media *http.Client // neither: for signed addresses on media hosts
+	pace  *pacer
+	do    doer
+}
+
+func newWire(cfg Config, base address) *wire {
+	w := &wire{cfg: cfg, base: base, pace: newPacer(cfg.Concurrency, cfg.Now)}
+	w.media = newHTTPClient(newTransport(cfg, mediaRule(base), nil))
+	w.connect(Guard(newTransport(cfg, siteRule(base), cfg.Proxy)))
+	return w
+}
+
+func (w *wire) connect(guarded http.RoundTripper) {
+	w.site = newHTTPClient(&credential{next: guarded, base: w.base, cfg: w.cfg, agent: w.cfg.UserAgent})
+	w.do = w.retried(w.paced(w.exchange))
+}
+
+// exchange is one attempt: request, answer, capped body, judged status.
+func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
+	defer cancel()
+	res, err := w.send(ctx, c)
+	if err != nil {
+		return nil, netFailure(ctx, c, err)
+	}
+	body := newSteadyBody(res.Body, w.cfg.IdleTimeout)
+	defer func() { _ = body.Close() }() // read to its end or given up
+	if res.StatusCode >= 300 {
+		raw, _ := io.ReadAll(io.LimitReader(body, maxError)) // what came is enough to judge
+		return nil, statusFailure(c, res, raw, w.cfg.Now())
+	}
+	limit := c.limit
+	if limit == 0 {
+		limit = maxPage
+	}
+	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, netFailure(ctx, c, err)
+	}
+	w.pace.learn(c.endpoint(), res.Header)
+	if int64(len(raw)) > limit {
+		return nil, tooLarge(c, "the answer of Confluence is larger than "+itoa(int(limit>>20))+" MB")
+	}
+	if err := mustBeJSON(c, res, raw); err != nil {
+		return nil, err
+	}
+	return &answer{res.StatusCode, res.Header, raw}, nil
+}
+
+// send puts the call on the wire and returns as soon as there are headers.
+func (w *wire) send(ctx context.Context, c *call) (*http.Response, error) {
+	req := (&http.Request{
+		Method: c.method, URL: w.base.url(c.path, c.query), Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	req.Header.Set("Accept", "application/json")
+	if c.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.ContentLength = int64(len(c.body))
+		req.Body = io.NopCloser(bytes.NewReader(c.body))
+	}
+	if c.upload != nil {
+		c.upload.attach(req)
+	}
+	return w.site.Do(req)
+}
+
+func mustBeJSON(c *call, res *http.Response, raw []byte) error {
+	if len(raw) == 0 && (c.method != http.MethodGet || res.StatusCode == http.StatusNoContent) {
+		return nil
+	}
+	if ct := strings.ToLower(res.Header.Get("Content-Type")); strings.Contains(ct, "json") && !isHTML(res, raw) {
+		return nil
+	}
+	f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref}, status: res.StatusCode}
+	f.notConfluence()
+	return f
+}
+
+func isHTML(res *http.Response, body []byte) bool {
+	if strings.Contains(strings.ToLower(res.Header.Get("Content-Type")), "html") {
+		return true
+	}
+	return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+}
+
+func tooLarge(c *call, message string) error {
+	return &failure{problem: &confluence.Error{
+		Kind: confluence.Limited, Code: "limit.too_large", Op: c.op, Ref: c.ref,
+		Message: message, Next: "Ask for less at once.",
+	}}
+}
+
+// fetch performs a call and decodes its answer.
+func fetch[T any](ctx context.Context, w *wire, c *call) (T, error) {
+	var v T
+	ans, err := w.do(ctx, c)
+	if err != nil {
+		return v, err
+	}
+	if len(ans.body) == 0 {
+		return v, nil
+	}
+	if err := json.Unmarshal(ans.body, &v); err != nil {
+		f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref, Err: err}, status: ans.status}
+		f.notConfluence()
+		f.Message = "the answer of Confluence is not valid JSON of the expected form"
+		return v, f
+	}
+	return v, nil
+}
