@@ -43,7 +43,7 @@ func (s *Server) addressed(next http.Handler) http.Handler {
 		case !s.ourHost(r.Host):
 			s.refuse(w, refuse(http.StatusForbidden, "host", "auth.host", "The request is addressed to a host this server does not serve.", "Use an allowed host name; the administrator can add one to allowed_hosts."), nil)
 			return
-		case len(origins) > 1 || len(origins) == 1 && !slices.Contains(s.cfg.AllowedOrigins, origins[0]):
+		case len(origins) > 1 || len(origins) == 1 && !s.ourOrigin(origins[0], r):
 			s.refuse(w, refuse(http.StatusForbidden, "origin", "auth.origin", "Requests from this origin are not accepted.", "The administrator can add it to allowed_origins."), nil)
 			return
 		case len(origins) == 1:
@@ -77,6 +77,13 @@ func (s *Server) ourHost(host string) bool {
 	return slices.ContainsFunc(s.cfg.AllowedHosts, func(a string) bool {
 		return strings.EqualFold(a, host) || strings.EqualFold(strings.Trim(a, "[]"), name)
 	})
+}
+
+// ourOrigin accepts what is configured and pages of this server itself, whose
+// host was just found to be one of ours.
+func (s *Server) ourOrigin(origin string, r *http.Request) bool {
+	return slices.Contains(s.cfg.AllowedOrigins, origin) ||
+		origin == "https://"+r.Host || r.TLS == nil && origin == "http://"+r.Host
 }
 
 func isLoopback(ip string) bool {
