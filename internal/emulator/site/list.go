@@ -16,6 +16,8 @@ type Query struct {
 	Sort  string // id, created, modified or title; empty is id
 	Desc  bool
 	After *Mark // walk on behind this one
+	// Keep drops contents before the costly visibility check; nil keeps all.
+	Keep func(*Content) bool
 }
 
 // Mark is the place of a content in a walk: small, and safe to hand to a
@@ -52,7 +54,7 @@ func (v *View) Walk(q Query) iter.Seq[*Content] {
 	list := v.site.orders.of(v.site, q)
 	return func(yield func(*Content) bool) {
 		for i := q.start(list); i >= 0 && i < len(list); i = q.step(i) {
-			if v.sees(list[i]) && !yield(list[i]) {
+			if (q.Keep == nil || q.Keep(list[i])) && v.sees(list[i]) && !yield(list[i]) {
 				return
 			}
 		}
@@ -86,8 +88,11 @@ func (q Query) start(list []*Content) int {
 // orders keeps sorted lists until the site changes.
 type orders struct {
 	mu    sync.Mutex
-	lists map[Query][]*Content
+	lists map[order][]*Content
 }
+
+// order is what of a query decides about its list.
+type order struct{ kind, space, sort string }
 
 // forget drops every list; call it under the site's write lock.
 func (o *orders) forget() {
@@ -97,10 +102,10 @@ func (o *orders) forget() {
 }
 
 func (o *orders) of(s *Site, q Query) []*Content {
-	q.After, q.Desc = nil, false
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if list, ok := o.lists[q]; ok {
+	key := order{q.Type, q.Space, q.Sort}
+	if list, ok := o.lists[key]; ok {
 		return list
 	}
 	list := []*Content{}
@@ -111,8 +116,8 @@ func (o *orders) of(s *Site, q Query) []*Content {
 	}
 	slices.SortFunc(list, func(a, b *Content) int { return q.Mark(a).compare(q.Mark(b)) })
 	if o.lists == nil {
-		o.lists = map[Query][]*Content{}
+		o.lists = map[order][]*Content{}
 	}
-	o.lists[q] = list
+	o.lists[key] = list
 	return list
 }

@@ -52,7 +52,7 @@ type Site struct {
 	kids    map[string][]string          // parent id -> child ids, every type and status
 	titles  map[string]map[string]string // space key -> lower-case title -> page id
 	homes   map[string]string            // space key -> home page id
-	shadows map[string][]shadow       // content id -> states the search index still shows
+	shadows map[string][]shadow          // content id -> states the search index still shows
 
 	lag    time.Duration
 	lastID int64

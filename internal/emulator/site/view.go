@@ -65,9 +65,10 @@ func (v *View) GroupsOf(u *User) []*Group {
 }
 
 // Members lists the active users of a group and of the groups below it,
-// ordered by id. False for those who are no admin: they may not read it.
+// ordered by id. False for anonymous: Cloud lets everybody who can use the site
+// read it.
 func (v *View) Members(g *Group) ([]*User, bool) {
-	if !v.Admin() {
+	if v.me == nil {
 		return nil, false
 	}
 	var out []*User
@@ -104,9 +105,14 @@ func (v *View) SpaceByKey(key string) (*Space, bool) {
 	return v.Space(v.site.spaceKeys[strings.ToLower(key)])
 }
 
-// Grants lists who may do what in a space. False for those who are no admin:
-// they may not read it.
-func (v *View) Grants(sp *Space) ([]Grant, bool) { return sp.grants, v.Admin() }
+// Grants lists who may do what in a space. False for anonymous: Cloud lets
+// everybody logged in who views the space read it.
+func (v *View) Grants(sp *Space) ([]Grant, bool) {
+	if v.me == nil || !v.maySpace(sp.Key, "read") {
+		return nil, false
+	}
+	return sp.grants, true
+}
 
 // Home finds the home page of a space, if the user sees it.
 func (v *View) Home(sp *Space) (*Content, bool) { return v.Content(v.site.homes[sp.Key]) }

@@ -48,7 +48,8 @@ func (v *View) As(user string) *View { return v.site.view(user) }
 // Me is the user of this view; nil for anonymous and for deactivated users.
 func (v *View) Me() *User { return v.me }
 
-// Admin says that the user may read group members and space grants. An admin
+// Admin says that the user is a Confluence administrator, who may check the
+// permissions of others and, on Data Center, read members and grants. An admin
 // sees no restricted page for it.
 func (v *View) Admin() bool { return v.me != nil && v.me.Admin }
 
