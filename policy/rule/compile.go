@@ -56,6 +56,7 @@ func NewCompiler() (*Compiler, error) {
 		cel.ExpressionNestingDepthLimit(maxNesting),
 		cel.RegexProgramSizeLimit(maxRegex),
 		cel.DefaultUTCTimeZone(true),
+		cel.EnableMacroCallTracking(),
 		cel.ASTValidators(
 			cel.ValidateRegexLiterals(),
 			cel.ValidateDurationLiterals(),

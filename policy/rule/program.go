@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -23,6 +24,9 @@ type Program struct {
 	cost  uint64
 	reads []string
 	loops bool
+
+	traced  func() (cel.Program, error) // prepared when first explained
+	partial func() (cel.Program, error)
 }
 
 func (p *Program) plan() error {
@@ -35,6 +39,13 @@ func (p *Program) plan() error {
 		return &Fault{1, 0, err.Error()}
 	}
 	p.run = run
+	p.traced = sync.OnceValues(func() (cel.Program, error) {
+		return p.env.Program(p.ast, cel.EvalOptions(cel.OptOptimize, cel.OptTrackState),
+			cel.CostLimit(runCost), cel.InterruptCheckFrequency(interruptEvery))
+	})
+	p.partial = sync.OnceValues(func() (cel.Program, error) {
+		return p.env.Program(p.ast, cel.EvalOptions(cel.OptTrackState, cel.OptPartialEval), cel.CostLimit(runCost))
+	})
 	return nil
 }
 
