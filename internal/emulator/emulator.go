@@ -12,6 +12,7 @@ import (
 
 	"confluence-mcp/internal/emulator/oauth"
 	"confluence-mcp/internal/emulator/site"
+	v1 "confluence-mcp/internal/emulator/v1"
 	"confluence-mcp/internal/emulator/wire"
 )
 
@@ -43,6 +44,7 @@ type Emulator struct {
 	mux     *http.ServeMux
 	routes  map[string]wire.Route
 	observe func(Exchange)
+	files   http.Handler // of all sites, on the media host
 
 	media   string // origin of the media listener
 	servers []*http.Server
@@ -69,6 +71,7 @@ func build(cfg Config, routes []wire.Route) (*Emulator, error) {
 		}
 		e.hosts = append(e.hosts, &host{site: s, index: i})
 	}
+	e.files = v1.MediaHandler(e.siteOf)
 	e.oauth = oauth.New(oauth.Config{Now: e.clock.now, Directory: directory{e.hosts}})
 	for _, r := range routes {
 		pattern := r.Method + " " + r.Pattern
@@ -202,7 +205,7 @@ func (e *Emulator) serveMedia(w http.ResponseWriter, r *http.Request) {
 		case r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "":
 			http.Error(w, "credentials were sent to the media host", http.StatusBadRequest)
 		default:
-			media(in.target.site).ServeHTTP(w, in.api)
+			e.files.ServeHTTP(w, in.api)
 		}
 	})
 }

@@ -1,14 +1,18 @@
 package emulator
 
 import (
-	"net/http"
-
 	"confluence-mcp/internal/emulator/site"
+	v1 "confluence-mcp/internal/emulator/v1"
 	"confluence-mcp/internal/emulator/wire"
 )
 
 // operations lists what both API generations serve.
-func operations() []wire.Route { return nil }
+func operations() []wire.Route { return v1.Routes() }
 
-// media serves the bytes of a site's attachments.
-func media(*site.Site) http.Handler { return http.NotFoundHandler() }
+// siteOf finds a site for the media host.
+func (e *Emulator) siteOf(cloudID string) (*site.Site, bool) {
+	if h := e.byCloudID(cloudID); h != nil {
+		return h.site, true
+	}
+	return nil, false
+}
