@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"confluence-mcp/internal/emulator/cql"
@@ -32,8 +33,8 @@ type hit struct {
 	rank    int
 }
 
-// cursor is where a search goes on. It carries the query, because the next
-// link does not, and whether the walk is sparse.
+// cursor is where a search goes on: in which query, and whether the walk is
+// sparse.
 type cursor struct {
 	CQL    string `json:"q"`
 	Offset int    `json:"o"`
@@ -170,10 +171,20 @@ func (k *kit) search(v *site.View, q request) (any, error) {
 	links := object{"base": q.call.Base, "context": "/wiki", "self": q.link("/rest/api/search?cql=" + url.QueryEscape(at.CQL))}
 	if at.Offset+limit < len(slots) && limit > 0 {
 		on := cursor{at.CQL, at.Offset + limit, at.Sparse}
-		links["next"] = "/rest/api/search?next=true&cursor=" + on.String()
+		links["next"] = q.nextSearch("/rest/api/search", on, limit)
 	}
 	return object{"results": list, "start": at.Offset, "limit": limit, "size": len(list), "totalSize": len(slots),
 		"cqlQuery": at.CQL, "searchDuration": 1, "_links": links}, nil
+}
+
+// nextSearch is a next link. As on the live service it repeats cql, limit and
+// expand, and forgets the rest (excerpt, includeArchivedSpaces).
+func (q request) nextSearch(path string, on cursor, limit int) string {
+	link := path + "?next=true&cursor=" + on.String()
+	if ex := q.URL.Query()["expand"]; len(ex) > 0 {
+		link += "&" + url.Values{"expand": {strings.Join(ex, ",")}}.Encode()
+	}
+	return link + "&limit=" + strconv.Itoa(limit) + "&start=" + strconv.Itoa(on.Offset) + "&cql=" + url.QueryEscape(on.CQL)
 }
 
 // searching reads what both searches are asked.
@@ -259,12 +270,7 @@ func (k *kit) contentSearch(v *site.View, q request) (any, error) {
 	}
 	links := object{"base": q.call.Base, "context": "/wiki", "self": q.link("/rest/api/content/search?cql=" + url.QueryEscape(at.CQL))}
 	if len(list) == limit && limit > 0 {
-		next := url.Values{"next": {"true"}, "cursor": {cursor{at.CQL, at.Offset + limit, false}.String()}, "cql": {at.CQL},
-			"limit": {strconv.Itoa(limit)}}
-		if ex := q.URL.Query()["expand"]; len(ex) > 0 {
-			next["expand"] = ex
-		}
-		links["next"] = "/rest/api/content/search?" + next.Encode()
+		links["next"] = q.nextSearch("/rest/api/content/search", cursor{at.CQL, at.Offset + limit, false}, limit)
 	}
 	return object{"results": list, "start": at.Offset, "limit": limit, "size": len(list), "_links": links}, nil
 }

@@ -55,8 +55,8 @@ func (q request) space(v *site.View, sp *site.Space, ex expansion) object {
 	return body
 }
 
-// permissions lists a space's grants to admins, and nothing to others. A write
-// grant is what the emulator's one writing right stands for.
+// permissions lists a space's grants to whoever is logged in. A write grant is
+// shown as all the rights it stands for.
 func (q request) permissions(v *site.View, sp *site.Space) []any {
 	grants, ok := v.Grants(sp)
 	if !ok {
