@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // Run sends a command line to the owner of dir and copies what it prints. The
@@ -57,8 +58,14 @@ func copyFrames(body io.Reader, out, errOut io.Writer) (int, error) {
 	}
 }
 
-// Stream connects to the owner of dir and asks it to serve MCP on the
-// connection with the words of a serve command line.
+// Refused says that the owner will not serve a stream, and why.
+type Refused struct{ Reason string }
+
+// Error is the owner's reason.
+func (r *Refused) Error() string { return r.Reason }
+
+// Stream connects to the owner of dir and asks it to serve the connection. The
+// error is a [Refused] when the owner answered and declined.
 func Stream(ctx context.Context, dir string, args []string) (io.ReadWriteCloser, error) {
 	n, err := read(dir)
 	if err != nil {
@@ -93,14 +100,26 @@ func upgrade(ctx context.Context, conn net.Conn, args []string) (*bufio.Reader, 
 		return nil, err
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		return nil, fmt.Errorf("the owner answered %s", res.Status)
+		reason, err := io.ReadAll(io.LimitReader(res.Body, maxReason))
+		return nil, errors.Join(&Refused{Reason: strings.TrimSpace(string(reason))}, err)
 	}
 	return reader, nil
 }
 
+// maxReason is how much of a refusal is read, in bytes.
+const maxReason = 4 << 10
+
 type stream struct {
 	*bufio.Reader
 	net.Conn
+}
+
+// CloseWrite tells the owner that nothing more will come.
+func (s stream) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return s.Close()
 }
 
 func (s stream) Read(p []byte) (int, error)  { return s.Reader.Read(p) }

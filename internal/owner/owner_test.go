@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -125,14 +126,23 @@ func TestCancelledCommandEndsInTheOwner(t *testing.T) {
 
 func TestStreamCarriesBytesBothWays(t *testing.T) {
 	dir := t.TempDir()
-	serve(t, dir, owner.Handler{Stream: func(_ context.Context, args []string, rw io.ReadWriter) error {
-		line, err := bufio.NewReader(rw).ReadString('\n')
-		if err != nil {
-			return err
+	serve(t, dir, owner.Handler{Stream: func(_ context.Context, args []string) (owner.Session, error) {
+		if len(args) == 0 {
+			return nil, errors.New("not for you")
 		}
-		_, err = fmt.Fprintf(rw, "%v %s", args, line)
-		return err
+		return func(_ context.Context, rw io.ReadWriter) error {
+			line, err := bufio.NewReader(rw).ReadString('\n')
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(rw, "%v %s", args, line)
+			return err
+		}, nil
 	}})
+	_, err := owner.Stream(context.Background(), dir, nil)
+	var refused *owner.Refused
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "not for you", refused.Reason)
 	s, err := owner.Stream(context.Background(), dir, []string{"--profile", "read-only"})
 	require.NoError(t, err)
 	_, err = io.WriteString(s, "hello\n")

@@ -16,10 +16,14 @@ import (
 type Handler struct {
 	// Run executes a command line and gives its exit code.
 	Run func(ctx context.Context, args []string, out, errOut io.Writer) int
-	// Stream serves MCP over a connection until it ends.
-	Stream func(ctx context.Context, args []string, rw io.ReadWriter) error
+	// Stream judges a request for a stream and gives what serves it until it
+	// ends; its error is told to the asker as [Refused].
+	Stream func(ctx context.Context, args []string) (Session, error)
 	Logger *slog.Logger
 }
+
+// Session serves one connection until it ends.
+type Session func(ctx context.Context, rw io.ReadWriter) error
 
 // request is the body of both calls; the words of a command line.
 type request struct {
@@ -110,6 +114,11 @@ func (h Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	serve, err := h.Stream(r.Context(), req.Args)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		h.Logger.Error("owner: hijack", "err", err)
@@ -123,7 +132,7 @@ func (h Handler) stream(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.WriteString(conn, streamReply); err != nil {
 		return
 	}
-	if err := h.Stream(ctx, req.Args, readWriter{buffered, conn}); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, readWriter{buffered, conn}); err != nil && ctx.Err() == nil {
 		h.Logger.Warn("owner: stream ended", "err", err)
 	}
 }

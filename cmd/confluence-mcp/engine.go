@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/redact"
+	"confluence-mcp/policy"
+	"confluence-mcp/store"
+	"confluence-mcp/tools"
+)
+
+// engine is what a server is made of: the opened data folder, the sites, the
+// profiles and the catalogue in front of them.
+type engine struct {
+	cfg      config.Config
+	precious *store.Precious
+	sites    *sites
+	profiles *policy.Set
+	catalog  *tools.Catalog
+	logger   *slog.Logger
+}
+
+// open builds the engine over a data folder this process owns.
+func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
+	logger := p.logger()
+	precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{cfg: cfg, precious: precious, sites: &sites{}, logger: logger}
+	if err := errors.Join(e.loadProfiles(), p.connectAll(ctx, e), e.makeCatalog(p.now)); err != nil {
+		return nil, errors.Join(err, precious.Close())
+	}
+	return e, nil
+}
+
+func (e *engine) close() error { return e.precious.Close() }
+
+// logger writes JSON lines to errOut, with secrets masked. stdout belongs to
+// the protocol.
+func (p program) logger() *slog.Logger {
+	return slog.New(redact.Handler(slog.NewJSONHandler(p.errOut, &slog.HandlerOptions{Level: slog.LevelInfo})))
+}
+
+func (e *engine) loadProfiles() error {
+	set, err := loadProfiles(e.cfg.ProfilesDir)
+	if err != nil {
+		return err
+	}
+	e.profiles = set
+	for _, a := range e.cfg.Agents {
+		if err := e.knownProfile(a.Profile); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownProfile refuses a profile nobody has written.
+func (e *engine) knownProfile(name string) error {
+	if _, ok := e.profiles.Profile(name); ok {
+		return nil
+	}
+	return unknownProfile(name, e.profiles.Names())
+}
+
+func (p program) connectAll(ctx context.Context, e *engine) error {
+	rc := rest.Config{Logger: e.logger, Now: p.now, UserAgent: "confluence-mcp/" + version}
+	for _, in := range e.cfg.Integrations {
+		id, err := e.precious.IntegrationID(ctx, in.Name)
+		if err != nil {
+			return err
+		}
+		connected, err := p.connect(in, id, rc)
+		if err != nil {
+			return err
+		}
+		e.sites.all = append(e.sites.all, connected)
+	}
+	return nil
+}
+
+func (e *engine) makeCatalog(now func() time.Time) error {
+	if e.profiles == nil {
+		return nil // loadProfiles has said why
+	}
+	spaces := map[string][]string{}
+	for _, in := range e.cfg.Integrations {
+		if len(in.Spaces) > 0 {
+			spaces[in.Name] = in.Spaces
+		}
+	}
+	var decider tools.Decider = e.profiles
+	if e.cfg.ReadOnly {
+		decider = readOnly{decider}
+	}
+	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Logger: e.logger, Now: now, Spaces: spaces})
+	e.catalog = catalog
+	return err
+}
+
+// readOnly is READ_ONLY_MODE: whatever a profile says, nothing is written. It
+// stands in front of the profiles so that none can undo it.
+type readOnly struct{ tools.Decider }
+
+// Decide denies everything but reads.
+func (r readOnly) Decide(q policy.Request) policy.Decision {
+	d := r.Decider.Decide(q)
+	if q.Action != policy.Read {
+		d.Effect, d.Reason, d.Message = policy.Deny, "read_only", "READ_ONLY_MODE is set for this server."
+	}
+	return d
+}
+
+// Visible hides every tool that writes.
+func (r readOnly) Visible(profile string, g policy.Group, a policy.Action) bool {
+	return a == policy.Read && r.Decider.Visible(profile, g, a)
+}
+
+// localCaller is who speaks over standard streams: the connecting account, or
+// the one named with --as [INTEGRATION:]USER.
+func (e *engine) localCaller(profile, as string) (identity.Caller, error) {
+	if err := e.knownProfile(profile); err != nil {
+		return identity.Caller{}, err
+	}
+	c := identity.Caller{Agent: "local", Owner: "local", Kind: identity.Service, Profile: profile, Transport: identity.Stdio, Admin: true}
+	if as != "" {
+		c.Kind = identity.User
+		c.Integration, c.AccountID = e.sites.splitAs(as)
+	}
+	if len(e.sites.all) == 0 {
+		return c, &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "serve", Message: "no Confluence is configured",
+			Next: "Set CONFLUENCE_URL, CONFLUENCE_USERNAME and CONFLUENCE_API_TOKEN, or name a file with --config; or try: confluence-mcp demo."}
+	}
+	if _, err := e.sites.integration(c.Integration); err != nil {
+		return c, err
+	}
+	return c, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"confluence-mcp/internal/config"
+)
+
+// version is the release; the commit comes from the build.
+const version = "0.1.0"
+
+type versionAnswer struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func (p program) versionCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "version", Short: "Print the version", RunE: func(*cobra.Command, []string) error {
+		v := versionAnswer{Version: version, Revision: revision(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+		if asJSON {
+			return json.NewEncoder(p.out).Encode(v)
+		}
+		_, err := fmt.Fprintf(p.out, "confluence-mcp %s %s (%s, %s)\n", v.Version, v.Revision, v.Go, v.Platform)
+		return err
+	}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func revision() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range b.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+func (p program) configCommand() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "The configuration file: its schema, and whether one is right"}
+	c.AddCommand(&cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", RunE: func(*cobra.Command, []string) error {
+		_, err := fmt.Fprint(p.out, config.Schema)
+		return err
+	}})
+	var at place
+	check := &cobra.Command{Use: "check", Short: "Read the configuration and say what is wrong with it", Example: "  confluence-mcp config check --config confluence-mcp.yaml",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := p.load(at)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.out, "ok: %d integrations, %d agents, data in %s\n", len(cfg.Integrations), len(cfg.Agents), cfg.DataDir)
+			return err
+		}}
+	at.flags(check)
+	c.AddCommand(check)
+	return c
+}
