@@ -77,7 +77,8 @@ func TestQueriesFindWhatTheySay(t *testing.T) {
 		`type in (page, "blogpost")`:                             {"10", "11", "12"},
 		`type not in (page, blogpost)`:                           {"att13"},
 		`type != page`:                                           {"12", "att13"},
-		`type = spaceship`:                                       {},
+		`type = whiteboard`:                                      {},
+		`text ~ "server AND blue"`:                               {"10"},
 		`space = ENG and type = page`:                            {"10", "11"},
 		`space.key = "eng" AND type != page`:                     {"att13"},
 		`space = NOWHERE`:                                        {},
@@ -158,9 +159,10 @@ func TestBadQueriesAreRefusedWithAReason(t *testing.T) {
 		`(type = page`:                           "unexpected end",
 		`type = "page`:                           "not closed",
 		`type = "page\`:                          "backslash",
-		`status = current`:                       "No field exists with name: status. Legal fields: ancestor,",
+		`status = current`:                       "No field exists with the name: 'status'\nDid you mean one of : ancestor,",
 		`user.fullname ~ ann`:                    "not supported by this search",
 		`user = "u-ann"`:                         "not supported by this search",
+		`type = spaceship`:                       "Unsupported value for type, got : spaceship, expected one of : [space, user, page",
 		`type > page`:                            "operator > is not supported",
 		`text = x`:                               "operator = is not supported",
 		`type ~ page`:                            "operator ~ is not supported",
@@ -175,6 +177,7 @@ func TestBadQueriesAreRefusedWithAReason(t *testing.T) {
 		`title = x order title`:                  "unexpected",
 		`title = x order by label`:               "cannot order",
 		`title = x order by nothing`:             "No field exists",
+		`title = ""`:                             "is empty",
 		`title = $x`:                             "unexpected character",
 		deep:                                     "nested deeper",
 		"id=1" + strings.Repeat(" or id=1", 600): "more than 512 clauses",
@@ -211,7 +214,7 @@ func TestUserSearchKnowsOnlyUserFields(t *testing.T) {
 		assert.Equal(t, want, q.Match(ann), query)
 	}
 	_, err := cql.Parse(`title = x`, e)
-	assert.ErrorContains(t, err, "Legal fields: type, user")
+	assert.ErrorContains(t, err, "Did you mean one of : type, user")
 }
 
 func TestOrderingAndRank(t *testing.T) {
@@ -231,6 +234,12 @@ func TestOrderingAndRank(t *testing.T) {
 	assert.Equal(t, []string{"deploy", "server"}, q.Terms())
 	assert.Greater(t, q.Rank(docs["10"]), q.Rank(docs["11"]))
 	assert.False(t, q.Ordered())
+	assert.True(t, q.Ranked())
+
+	q, err = cql.Parse(`type in (page, space) and not type = comment`, env())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"page", "space", "comment"}, q.Types())
+	assert.False(t, q.Ranked())
 }
 
 func TestLiteralsAreReadInTheZone(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 // ErrCrash is what an empty siteSearch does to the real server: a
 // NullPointerException, answered with status 500.
-var ErrCrash = errors.New("java.lang.NullPointerException")
+var ErrCrash = errors.New("java.lang.NullPointerException: query parameter is required.")
 
 // Error is a query that the server refuses with status 400.
 type Error struct {
@@ -24,6 +24,5 @@ func syntax(format string, args ...any) error {
 
 // unknownField is the refusal that teaches: it lists the legal fields.
 func unknownField(name string, legal []string) error {
-	return &Error{fmt.Sprintf("Could not parse cql : No field exists with name: %s. Legal fields: %s",
-		name, strings.Join(legal, ", "))}
+	return syntax("No field exists with the name: '%s'\nDid you mean one of : %s", name, strings.Join(legal, ", "))
 }

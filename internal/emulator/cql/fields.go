@@ -80,10 +80,16 @@ func lookup(written string, users bool) (field, error) {
 		return f, nil
 	}
 	if _, ok := userField(name); ok || strings.HasPrefix(name, "user.") {
-		return field{}, &Error{"Could not parse cql : The field " + written + " is not supported by this search; use /rest/api/search/user. Legal fields: " +
-			strings.Join(legalFields(users), ", ")}
+		return field{}, syntax("The field '%s' is not supported by this search; use /rest/api/search/user.\nDid you mean one of : %s",
+			written, strings.Join(legalFields(users), ", "))
 	}
 	return field{}, unknownField(written, legalFields(users))
+}
+
+// types lists what the type field may be compared with. Real sites add those of
+// their apps, so a client must not take the list for complete.
+func types() []string {
+	return []string{"space", "user", "page", "blogpost", "comment", "attachment", "database", "whiteboard", "slide", "embed", "folder"}
 }
 
 // takes reports whether the field may stand before the operator, given in its

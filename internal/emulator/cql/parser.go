@@ -43,7 +43,7 @@ func Parse(text string, env Env) (*Query, error) {
 	if t := p.peek(); t.kind != end {
 		return nil, p.unexpected(t)
 	}
-	q.terms = p.terms
+	q.terms, q.types = p.terms, p.types
 	return q, nil
 }
 
@@ -53,6 +53,7 @@ type parser struct {
 	env     Env
 	clauses int
 	terms   []string
+	types   []string
 }
 
 func (p *parser) peek() token { return p.tokens[p.pos] }
@@ -194,16 +195,30 @@ func (p *parser) operator() (op string, negated bool, err error) {
 
 func (p *parser) operand(f field, op string) (node, error) {
 	switch {
-	case op == "IN":
-		values, err := p.list()
-		return holds{f.name, values}, err
 	case op == "~":
 		return p.search(f)
 	case f.nature == moment:
 		return p.moment(f, op)
 	}
-	values, err := p.value()
+	read := p.value
+	if op == "IN" {
+		read = p.list
+	}
+	values, err := read()
+	if err == nil && f.name == "type" {
+		p.types = append(p.types, values...)
+		err = checkTypes(values)
+	}
 	return holds{f.name, values}, err
+}
+
+func checkTypes(values []string) error {
+	for _, v := range values {
+		if !slices.Contains(types(), v) {
+			return syntax("Unsupported value for type, got : %s, expected one of : [%s]", v, strings.Join(types(), ", "))
+		}
+	}
+	return nil
 }
 
 func (p *parser) list() ([]string, error) {
@@ -238,6 +253,9 @@ func (p *parser) value() ([]string, error) {
 	}
 	if t.kind != word && t.kind != quoted {
 		return nil, p.unexpected(t)
+	}
+	if t.text == "" {
+		return nil, syntax("the value at %d is empty", t.from)
 	}
 	if t.kind == quoted || p.peek().kind != open {
 		return []string{strings.ToLower(t.text)}, nil

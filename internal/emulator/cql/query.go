@@ -36,6 +36,7 @@ type Query struct {
 	root  node
 	order []order
 	terms []string
+	types []string
 }
 
 type order struct {
@@ -49,6 +50,9 @@ func (q *Query) Match(d Document) bool { return q.root == nil || q.root.match(d)
 // Terms are the words the query looks for in text, lower-cased, for
 // highlighting.
 func (q *Query) Terms() []string { return slices.Clone(q.terms) }
+
+// Types are the values the query compares the type field with.
+func (q *Query) Types() []string { return slices.Clone(q.types) }
 
 // Compare orders two found documents by ORDER BY. 0 leaves the order open.
 func (q *Query) Compare(a, b Document) int {

@@ -20,6 +20,7 @@ const maxTerms = 64
 // termsOf splits the right side of ~ into terms: words apart from those inside
 // inner quotes, which are phrases. It also gives the words as written.
 func termsOf(value string) (terms []term, written []string, err error) {
+	value = strings.ReplaceAll(value, " AND ", " ") // every word is asked for anyway
 	for i, part := range strings.Split(strings.ToLower(value), `"`) {
 		if i%2 == 1 {
 			if p := strings.Join(words(part, false), " "); p != "" {

@@ -21,7 +21,7 @@ func (d *document) Has(field, value string) bool {
 	c := d.c
 	switch field {
 	case "type":
-		return c.Type == value
+		return c.Type == value || value == "user" // measured: type = user finds ordinary content
 	case "space":
 		return strings.EqualFold(c.Space, value)
 	case "id":
@@ -69,6 +69,9 @@ func (d *document) Plain(field string) string {
 	case "title":
 		return strings.ToLower(d.c.Title)
 	case "text":
+		if d.c.Type == "folder" {
+			return "" // full text does not find folders, which have no body
+		}
 		return d.kit.texts.of(d.site, d.c)
 	case "space.title":
 		if sp, ok := d.view.SpaceByKey(d.c.Space); ok {
@@ -114,13 +117,11 @@ func (p place) Has(field, value string) bool {
 	return false
 }
 
-// Plain gives a field's lower-cased text.
+// Plain gives a field's lower-cased text; full text finds no spaces.
 func (p place) Plain(field string) string {
 	switch field {
 	case "title", "space.title":
 		return strings.ToLower(p.sp.Name)
-	case "text":
-		return strings.ToLower(p.sp.Name + "\n" + p.sp.Description)
 	case "type":
 		return "space"
 	case "space":

@@ -104,6 +104,21 @@ func (k *kit) find(v *site.View, q request, query *cql.Query, enough int) []hit 
 	return found
 }
 
+// places lists the spaces a query finds. Only one that names the type gets any.
+func (k *kit) places(v *site.View, q request, query *cql.Query) []hit {
+	if !slices.Contains(query.Types(), "space") {
+		return nil
+	}
+	open := k.searchable(v, q)
+	var found []hit
+	for _, sp := range v.Spaces() {
+		if open[sp.Key] && query.Match(place{sp}) {
+			found = append(found, hit{space: sp})
+		}
+	}
+	return found
+}
+
 // searchable says which spaces are searched: archived ones only when asked.
 func (k *kit) searchable(v *site.View, q request) map[string]bool {
 	archived, current := q.query("includeArchivedSpaces") == "true", q.query("excludeCurrentSpaces") != "true"
@@ -145,11 +160,7 @@ func (k *kit) search(v *site.View, q request) (any, error) {
 		return nil, err
 	}
 	found := k.find(v, q, query, math.MaxInt)
-	for _, sp := range v.Spaces() {
-		if (sp.Status == "archived") == (q.query("includeArchivedSpaces") == "true") && query.Match(place{sp}) {
-			found = append(found, hit{space: sp, rank: query.Rank(place{sp})})
-		}
-	}
+	found = append(found, k.places(v, q, query)...)
 	k.order(found, v, q, query)
 	if at.Offset == 0 {
 		at.Sparse = limit >= sparseFrom
@@ -184,7 +195,7 @@ func (q request) nextSearch(path string, on cursor, limit int) string {
 	if ex := q.URL.Query()["expand"]; len(ex) > 0 {
 		link += "&" + url.Values{"expand": {strings.Join(ex, ",")}}.Encode()
 	}
-	return link + "&limit=" + strconv.Itoa(limit) + "&start=" + strconv.Itoa(on.Offset) + "&cql=" + url.QueryEscape(on.CQL)
+	return link + "&limit=" + strconv.Itoa(limit) + "&cql=" + url.QueryEscape(on.CQL)
 }
 
 // searching reads what both searches are asked.
@@ -225,7 +236,9 @@ func (q request) row(v *site.View, h hit, terms []string) (object, error) {
 	row := object{"breadcrumbs": []any{}, "score": 0.0}
 	switch {
 	case h.space != nil:
-		row["space"], row["entityType"], row["iconCssClass"] = q.space(v, h.space, q.expand["space"]), "space", "aui-icon content-type-space"
+		sp := q.space(v, h.space, q.expand["space"])
+		delete(sp, "id") // the live service gives spaces by key only here
+		row["space"], row["entityType"], row["iconCssClass"] = sp, "space", "aui-icon content-type-space"
 		row["title"], row["url"], row["lastModified"] = titled(h.space.Name), "/spaces/"+h.space.Key, stamp(h.space.Created)
 		row["excerpt"] = excerpt(h.space.Description, mode, terms)
 		return row, nil

@@ -76,22 +76,25 @@ func inline(tag string) bool {
 	return false
 }
 
-const excerptRunes = 300
+const (
+	excerptRunes = 300
+	indexedRunes = 50
+)
 
 // excerpt shows text around the first searched word. mode is the excerpt
-// parameter; a mode that is none of the API's gives the default, highlight.
+// parameter; one that is none of the API's gives an empty excerpt.
 func excerpt(text, mode string, terms []string) string {
 	switch mode {
-	case "none":
-		return ""
 	case "indexed":
-		return html.EscapeString(clip(text, 0))
+		return html.EscapeString(clip(text, 0, indexedRunes))
 	case "indexed_unescaped":
-		return clip(text, 0)
+		return clip(text, 0, indexedRunes)
 	case "highlight_unescaped":
 		return highlight(around(text, terms), terms, false)
+	case "", "highlight":
+		return highlight(around(text, terms), terms, true)
 	}
-	return highlight(around(text, terms), terms, true)
+	return ""
 }
 
 func around(text string, terms []string) string {
@@ -101,16 +104,17 @@ func around(text string, terms []string) string {
 			first = from
 		}
 	}
-	return clip(text, max(0, first-60))
+	return clip(text, max(0, first-60), excerptRunes)
 }
 
-func clip(text string, from int) string {
+// clip is the part of text from a byte on, at most so many runes.
+func clip(text string, from, most int) string {
 	for from > 0 && !utf8.RuneStart(text[from]) {
 		from--
 	}
 	n := 0
 	for i := range text[from:] {
-		if n++; n > excerptRunes {
+		if n++; n > most {
 			return text[from : from+i]
 		}
 	}
