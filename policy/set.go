@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 )
@@ -14,6 +16,15 @@ type Set struct {
 // Names lists the profiles in order of name.
 func (s *Set) Names() []string {
 	return slices.Sorted(maps.Keys(s.profiles))
+}
+
+// Revision is the first 12 hex digits of a digest over all profiles.
+func (s *Set) Revision() string {
+	h := sha256.New()
+	for _, name := range s.Names() {
+		h.Write([]byte(name + " " + s.profiles[name].revision + "\n"))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // Profile finds a profile by its exact name.
