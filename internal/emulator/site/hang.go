@@ -121,7 +121,7 @@ func (e *Edit) Attach(id string, d Draft, replace, minor bool) (*Content, error)
 	if !ok || up.Status == "trashed" {
 		return nil, notFound(id)
 	}
-	if !e.MayComment(up) {
+	if !e.MayEdit(up) {
 		return nil, refuse(403, fmt.Sprintf("User is not permitted to attach to content with id [%s]", id))
 	}
 	if d.Title == "" || strings.Contains(d.Title, "/") {

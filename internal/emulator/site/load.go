@@ -166,17 +166,38 @@ func (l *loader) complete(c *Content, known map[string]*Content) error {
 	case c.Parent == "" && !c.isNode():
 		return fmt.Errorf("content %s: a %s needs a parent", c.ID, c.Type)
 	}
-	for up := parent; c.Space == "" && up != nil; up = known[up.Parent] {
-		c.Space = up.Space
-		if up.Parent == "" {
-			break
-		}
+	if err := l.climb(c, known); err != nil {
+		return err
 	}
 	sp := l.site.spaces[l.site.spaceKeys[lower(c.Space)]]
 	if sp == nil {
 		return fmt.Errorf("content %s: space %q does not exist", c.ID, c.Space)
 	}
 	c.Space = sp.Key
+	return nil
+}
+
+// climb follows the parents of c to the root: it refuses a loop and gives c
+// the space of its container when its line left it out.
+func (l *loader) climb(c *Content, known map[string]*Content) error {
+	passed := map[string]bool{c.ID: true}
+	for id := c.Parent; id != ""; {
+		up := known[id]
+		if up == nil {
+			up = l.site.contents[id]
+		}
+		if up == nil {
+			return nil // refused where up's own line is checked
+		}
+		if passed[id] {
+			return fmt.Errorf("content %s: its parents form a loop", c.ID)
+		}
+		passed[id] = true
+		if c.Space == "" {
+			c.Space = up.Space
+		}
+		id = up.Parent
+	}
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (s *Site) index(c, old *Content) {
 		}
 		s.titles[c.Space][strings.ToLower(c.Title)] = c.ID
 	}
-	if c.Type == "page" && c.Parent == "" && c.Status == "current" && s.homes[c.Space] == "" {
+	if old == nil && c.Type == "page" && c.Parent == "" && c.Status == "current" && s.homes[c.Space] == "" {
 		s.homes[c.Space] = c.ID
 	}
 }

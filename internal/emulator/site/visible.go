@@ -144,17 +144,20 @@ func (v *View) sees(c *Content) bool {
 
 // MayEdit says that the user may change c: he sees it, may write in the space,
 // and c's own update restriction (that of the container for comments and
-// attachments) names him or nobody.
+// attachments) names him or nobody. His own comments he may always change.
 func (v *View) MayEdit(c *Content) bool {
-	if !v.sees(c) || !v.maySpace(c.Space, "write") {
+	if !v.MayComment(c) {
 		return false
 	}
 	node := v.node(c)
+	if c.Type == "comment" && v.owns(c) {
+		return true
+	}
 	return node.Update.Empty() || v.Named(node.Update)
 }
 
-// MayComment says that the user may comment on and attach to what he sees: a
-// write grant is needed, an update restriction does not matter to comments.
+// MayComment says that the user may comment on what he sees: a write grant is
+// needed, an update restriction does not matter to comments.
 func (v *View) MayComment(c *Content) bool {
 	return v.sees(c) && v.maySpace(c.Space, "write")
 }
