@@ -83,10 +83,17 @@ func router(file string, keepRequired bool) (routers.Router, error) {
 	}
 	doc.Servers = nil
 	doc.Paths.Delete(v1Prefix + "/contentbody/convert/async/{id}") // collides with …/async/{to}
-	relax := relaxation{keepRequired: keepRequired, seen: map[*openapi3.Schema]bool{}}
+	requests := relaxation{seen: map[*openapi3.Schema]bool{}}
+	answers := relaxation{nullable: true, optional: !keepRequired, seen: map[*openapi3.Schema]bool{}}
 	for _, item := range doc.Paths.Map() {
 		for _, op := range item.Operations() {
-			relax.operation(op, item.Parameters)
+			relaxParameters(op, item.Parameters)
+			if op.RequestBody != nil {
+				requests.content(op.RequestBody.Value.Content)
+			}
+			for _, answer := range op.Responses.Map() {
+				answers.content(answer.Value.Content)
+			}
 		}
 	}
 	r, err := gorillamux.NewRouter(doc)
@@ -96,14 +103,8 @@ func router(file string, keepRequired bool) (routers.Router, error) {
 	return r, nil
 }
 
-// relaxation makes a document as loose as the live service is known to be:
-// ids in paths are any string, and everything in an answer can be null.
-type relaxation struct {
-	keepRequired bool
-	seen         map[*openapi3.Schema]bool
-}
-
-func (x relaxation) operation(op *openapi3.Operation, shared openapi3.Parameters) {
+// relaxParameters lets ids in paths be any string.
+func relaxParameters(op *openapi3.Operation, shared openapi3.Parameters) {
 	op.Servers, op.Security = nil, nil
 	for _, p := range slices.Concat(op.Parameters, shared) {
 		if p.Value.In == openapi3.ParameterInPath && p.Value.Schema != nil && len(p.Value.Schema.Value.Enum) == 0 {
@@ -113,9 +114,20 @@ func (x relaxation) operation(op *openapi3.Operation, shared openapi3.Parameters
 			p.Value.Schema.Value.Default = nil // one default breaks its own enum
 		}
 	}
-	for _, answer := range op.Responses.Map() {
-		for _, media := range answer.Value.Content {
-			x.schema(media.Schema)
+}
+
+// relaxation makes schemas as loose as the live service is known to be.
+type relaxation struct {
+	nullable bool // everything can be null
+	optional bool // nothing is required
+	seen     map[*openapi3.Schema]bool
+}
+
+func (x relaxation) content(c openapi3.Content) {
+	for kind, media := range c {
+		x.schema(media.Schema)
+		if plain, _, found := strings.Cut(kind, ";"); found {
+			c[plain] = media // jsonHeader drops the charset of answers
 		}
 	}
 }
@@ -126,11 +138,11 @@ func (x relaxation) schema(ref *openapi3.SchemaRef) {
 	}
 	s := ref.Value
 	x.seen[s] = true
-	s.Nullable = true
-	if !x.keepRequired {
+	s.Nullable = s.Nullable || x.nullable
+	if x.optional {
 		s.Required = nil
 	}
-	s.AnyOf = append(s.AnyOf, s.OneOf...) // loosened alternatives overlap
+	s.AnyOf = append(s.AnyOf, s.OneOf...) // the documents' alternatives overlap
 	s.OneOf, s.Discriminator = nil, nil
 	for _, p := range s.Properties {
 		x.schema(p)

@@ -25,6 +25,7 @@ type Emulator struct {
 	t           testing.TB
 	emulator    *emulator.Emulator
 	users       map[string]user
+	validates   bool
 	unspecified atomic.Int64
 }
 
@@ -86,6 +87,7 @@ func (e *Emulator) observer(t testing.TB) func(emulator.Exchange) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.validates = true
 	return func(ex emulator.Exchange) {
 		err := spec.check(ex)
 		if errors.Is(err, errUnspecified) {
@@ -138,6 +140,10 @@ func (e *Emulator) ApplyTo(i int, lines ...string) {
 
 // Requests is the journal after entry number since; 0 is all of it.
 func (e *Emulator) Requests(since int) []emulator.Request { return e.emulator.Requests(since) }
+
+// Validates tells whether exchanges are checked; they are not where the
+// documents are absent.
+func (e *Emulator) Validates() bool { return e.validates }
 
 // Unspecified counts the exchanges so far with operations that are in no
 // document.

@@ -2,9 +2,10 @@ package emulatortest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -42,16 +43,42 @@ func TestGrantOpensTheGateway(t *testing.T) {
 // recorded is a testing.TB that keeps failures instead of failing.
 type recorded struct {
 	testing.TB
+	mu       sync.Mutex
 	failures []string
 }
 
 func (r *recorded) Errorf(format string, args ...any) {
-	r.failures = append(r.failures, strings.TrimSpace(format))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-func TestUnknownParameterFailsTheTestThatSentIt(t *testing.T) {
-	r := &recorded{TB: t}
-	e := emulatortest.Start(r)
-	e.Get("u-ann", "/wiki/rest/api/search?cql=type=page&limt=3")
-	assert.Len(t, r.failures, 1)
+func (r *recorded) said() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures
+}
+
+func TestABreachFailsTheTestThatCausedIt(t *testing.T) {
+	cases := []struct{ name, method, path, body, says string }{
+		{"misspelt parameter", "GET", "/wiki/rest/api/search?cql=type=page&limt=3", "", `"limt"`},
+		{"parameter of the wrong type", "GET", "/wiki/rest/api/search?cql=type=page&includeArchivedSpaces=perhaps", "", "includeArchivedSpaces"},
+		{"body of the wrong shape", "POST", "/wiki/api/v2/content/convert-ids-to-types", `{"contentIds":["1001"],"contentIds2":1}`, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := &recorded{TB: t}
+			e := emulatortest.Start(r)
+			if !e.Validates() {
+				t.Skip("../shared is absent: nothing to validate against")
+			}
+			e.Do("u-bot", c.method, c.path, c.body)
+			if c.says == "" {
+				assert.Empty(t, r.said(), "unknown fields are no breach")
+				return
+			}
+			require.Len(t, r.said(), 1)
+			assert.Contains(t, r.said()[0], c.says)
+		})
+	}
 }
