@@ -110,7 +110,7 @@ func (c *call) blocked(message string) error {
 // mediaHost reports an address a download may be redirected to. For a loopback
 // site that is another loopback address, which is how the emulator does it.
 func (w *wire) mediaHost(u *url.URL) bool {
-	if u.User != nil || u.Opaque != "" || u.Host == "" {
+	if u.User != nil || u.Opaque != "" || u.Host == "" || strings.EqualFold(u.Host, w.base.host) {
 		return false
 	}
 	host := strings.ToLower(u.Hostname())
