@@ -69,7 +69,7 @@ func addLabels(e *site.Edit, q request) (any, error) {
 	}
 	var names []string
 	for _, l := range list {
-		if l.Prefix != "" && l.Prefix != "global" {
+		if l.Prefix != "global" {
 			return nil, refuse(http.StatusBadRequest, "The label prefix [%s] is not supported", l.Prefix)
 		}
 		names = append(names, l.Name)
