@@ -67,6 +67,7 @@ type Catalog struct {
 	cursors cursorBook
 	budgets *budgets
 	journal *journal
+	taints  *taints
 }
 
 // New makes the catalogue. It fails when a required field of cfg is missing or
@@ -93,7 +94,8 @@ func New(cfg Config) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
-	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, budgets: newBudgets(cfg.Limits), journal: newJournal()}
+	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, budgets: newBudgets(cfg.Limits), journal: newJournal(),
+		taints: &taints{of: map[string]time.Time{}}}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tools: %w", err)

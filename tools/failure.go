@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -29,26 +30,31 @@ func public(err error) confluence.Error {
 		shown.Code = ""
 		return shown
 	}
-	said := sayings[shown.Kind]
-	if shown.Message == "" {
-		shown.Message = said[0]
-	}
-	if shown.Next == "" {
-		shown.Next = said[1]
-	}
+	message, next := saying(shown.Kind)
+	shown.Message, shown.Next = cmp.Or(shown.Message, message), cmp.Or(shown.Next, next)
 	return shown
 }
 
-// sayings hold message and next step of each kind, for errors that bring none.
-var sayings = map[confluence.Kind][2]string{
-	confluence.Invalid:     {"The request is not valid.", "Check the arguments and call again."},
-	confluence.Denied:      {"This is not allowed.", "Do not repeat the call; ask the administrator if it should be allowed."},
-	confluence.Waiting:     {"This needs an approval.", "Tell the person you work for; do not repeat the call."},
-	confluence.NotFound:    {"It does not exist, or you may not see it.", "Check the id, or search for it with confluence_search."},
-	confluence.Conflict:    {"It was changed by somebody else in the meantime.", "Read it again and repeat the change on the new version."},
-	confluence.Expired:     {"Confluence did not accept the credentials.", "Ask the administrator to reconnect Confluence; a 404 from its v2 API and a 403 from v1 both mean this."},
-	confluence.Limited:     {"There were too many requests.", "Wait and call again."},
-	confluence.Unavailable: {"Confluence did not answer properly.", "Try again in a minute."},
+// saying is message and next step of a kind, for errors that bring none.
+func saying(k confluence.Kind) (message, next string) {
+	switch k {
+	case confluence.Invalid:
+		return "The request is not valid.", "Check the arguments and call again."
+	case confluence.Denied:
+		return "This is not allowed.", "Do not repeat the call; ask the administrator if it should be allowed."
+	case confluence.Waiting:
+		return "This needs an approval.", "Tell the person you work for; do not repeat the call."
+	case confluence.NotFound:
+		return "It does not exist, or you may not see it.", "Check the id, or search for it with confluence_search."
+	case confluence.Conflict:
+		return "It was changed by somebody else in the meantime.", "Read it again and repeat the change on the new version."
+	case confluence.Expired:
+		return "Confluence did not accept the credentials.", "Ask the administrator to reconnect Confluence."
+	case confluence.Limited:
+		return "There were too many requests.", "Wait and call again."
+	default:
+		return "Confluence did not answer properly.", "Try again in a minute."
+	}
 }
 
 // invalid is a refusal of an argument. Code is the part after "input.".

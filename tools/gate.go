@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"confluence-mcp/internal/identity"
 )
@@ -42,7 +41,3 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 	out, err := k.execute(ctx)
 	return k.finish(ctx, out, err), true
 }
-
-// finishTimeout bounds the completion of a record after the call itself ended,
-// even when it ended by running out of time.
-const finishTimeout = 5 * time.Second

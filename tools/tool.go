@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"confluence-mcp/internal/confluence"
 	"confluence-mcp/policy"
 )
 
@@ -48,7 +47,7 @@ type Result struct {
 type Progress func(done, total float64, message string)
 
 // Failure turns an error into the answer a model reads: what happened and what
-// to do next. An error that is no [confluence.Error], or is of kind Internal,
+// to do next. An error that is no confluence error, or is of kind Internal,
 // shows one fixed sentence and nothing of itself.
 func Failure(err error) Result {
 	e := public(err)
@@ -78,4 +77,3 @@ type failureBody struct {
 	Retryable  bool   `json:"retryable"`
 	RetryAfter int    `json:"retry_after_seconds,omitempty"`
 }
-

@@ -1,0 +1,20 @@
+package tools
+
+import "slices"
+
+// All lists every tool whoever asks, sorted by name. It is for registering the
+// tools with a protocol server; what a caller may see is [Catalog.Tools].
+func (c *Catalog) All() []Tool {
+	out := make([]Tool, len(c.tools))
+	for i, t := range c.tools {
+		out[i] = t.Tool
+	}
+	return out
+}
+
+// everyTool is the catalogue: one list a subject. A tool that is not in it does
+// not exist.
+func everyTool() []*tool {
+	return slices.Concat(searchTools(), pageReadTools(), pageListTools(), pageCreateTools(), pageUpdateTools(), commentTools(), labelTools(),
+		spaceTools(), attachmentTools(), userTools())
+}

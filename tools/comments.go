@@ -1,0 +1,319 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/policy"
+)
+
+func commentTools() []*tool {
+	return []*tool{
+		read(spec{name: "get_comments", title: "Read comments", group: policy.Pages, action: policy.Read,
+			about: "Comments of a page as threads, footer comments first, then inline ones with the text they hang on."},
+			func(in getCommentsIn) target { return target{kind: onPage, id: in.PageID} }, getComments),
+		write(spec{name: "add_comment", title: "Comment", group: policy.Pages, action: policy.Create,
+			about: "Comment on a page in Markdown, answer a comment (parent_id), or comment on a passage (inline_text: exact visible text that occurs once)."},
+			func(in addCommentIn) target { return target{kind: onPage, id: in.PageID} }, addComment),
+		write(spec{name: "update_comment", title: "Change a comment", group: policy.Pages, action: policy.Update, idempotent: true,
+			about: "Change the text of a comment, or resolve or reopen an inline comment."},
+			func(in updateCommentIn) target { return target{kind: onComment, id: in.CommentID} }, updateComment),
+		write(spec{name: "delete_comment", title: "Delete a comment", group: policy.Pages, action: policy.Delete,
+			about: "Delete a comment for good; comments have no trash."},
+			func(in deleteCommentIn) target { return target{kind: onComment, id: in.CommentID} }, deleteComment),
+	}
+}
+
+type getCommentsIn struct {
+	PageID   string `json:"page_id" is:"id"`
+	Limit    int    `json:"limit,omitempty" is:"min=1,max=50"`
+	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
+	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+}
+
+type commentRow struct {
+	CommentID  string     `json:"comment_id"`
+	Kind       string     `json:"kind"`
+	AuthorID   string     `json:"author_id"` // of the last edit
+	Updated    string     `json:"updated"`
+	Version    int        `json:"version"`
+	Resolution string     `json:"resolution,omitempty"`
+	On         string     `json:"on,omitempty"` // the text an inline comment hangs on
+	Body       string     `json:"body"`
+	Answers    []replyRow `json:"replies"`
+	URL        string     `json:"url,omitempty"`
+
+	guarded guarded
+}
+
+// replyRow is an answer in a thread; level counts from 1 below the root.
+type replyRow struct {
+	CommentID string `json:"comment_id"`
+	Level     int    `json:"level"`
+	AuthorID  string `json:"author_id"`
+	Updated   string `json:"updated"`
+	Version   int    `json:"version"`
+	Body      string `json:"body"`
+}
+
+type commentsOut struct {
+	PageID     string       `json:"page_id"`
+	Comments   []commentRow `json:"comments"`
+	NextCursor string       `json:"next_cursor,omitempty"`
+	Untrusted  untrusted    `json:"untrusted"`
+}
+
+// Bounds of a thread that is shown.
+const (
+	maxReplies    = 50
+	maxReplyLevel = 5
+)
+
+func getComments(ctx context.Context, k *call, in getCommentsIn) (commentsOut, string, error) {
+	if _, err := k.open(in.Cursor); err != nil {
+		return commentsOut{}, "", err
+	}
+	kind, err := k.typeOf(ctx, in.PageID)
+	if err != nil {
+		return commentsOut{}, "", err
+	}
+	w, err := list(k, lister[commentRow]{
+		cursor: in.Cursor, maxChars: in.MaxChars,
+		fetch: func(upstream string) (confluence.List[commentRow], error) {
+			return k.threads(ctx, in.PageID, kind, upstream, cmp.Or(in.Limit, 20))
+		},
+		show: commentRow.text,
+	})
+	if err != nil {
+		return commentsOut{}, "", err
+	}
+	out := commentsOut{PageID: in.PageID, Comments: w.rows, NextCursor: w.next, Untrusted: k.newUntrusted()}
+	for _, c := range w.rows {
+		out.Untrusted.add(c.guarded)
+	}
+	return out, w.fenced(k, "comment threads") + out.Untrusted.notes(), nil
+}
+
+// threads gives one page of root comments with their replies. The upstream
+// position is "kind,cursor": all footer comments come before the inline ones.
+func (k *call) threads(ctx context.Context, pageID, pageType, position string, limit int) (confluence.List[commentRow], error) {
+	kind, cursor, _ := strings.Cut(position, ",")
+	kind = cmp.Or(kind, confluence.CommentFooter)
+	roots, err := k.site.Comments(ctx, pageID, pageType, kind, confluence.Paging{Cursor: cursor, Limit: limit})
+	if err != nil {
+		return confluence.List[commentRow]{}, err
+	}
+	rows := confluence.List[commentRow]{Total: -1}
+	for i, c := range roots.Items {
+		row := k.commentRow(c)
+		if err := k.replies(ctx, &row, c.ID, kind, 1); err != nil {
+			return confluence.List[commentRow]{}, err
+		}
+		rows.Items = append(rows.Items, row)
+		k.tell(float64(i+1), float64(len(roots.Items)), "reading comments")
+	}
+	switch {
+	case roots.Next != "":
+		rows.Next = kind + "," + roots.Next
+	case kind == confluence.CommentFooter && len(rows.Items) > 0:
+		rows.Next = confluence.CommentInline + ","
+	case kind == confluence.CommentFooter:
+		return k.threads(ctx, pageID, pageType, confluence.CommentInline+",", limit)
+	}
+	return rows, nil
+}
+
+func (k *call) replies(ctx context.Context, root *commentRow, id, kind string, level int) error {
+	if level > maxReplyLevel {
+		return nil
+	}
+	cursor := ""
+	for {
+		list, err := k.site.Replies(ctx, id, kind, confluence.Paging{Cursor: cursor, Limit: maxReplies})
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if len(root.Answers) >= maxReplies {
+				return nil
+			}
+			g := guard(strings.TrimSpace(k.markdown(c.Body, k.request.Resource.SpaceKey)), k.home())
+			root.guarded.merge(g)
+			root.Answers = append(root.Answers, replyRow{CommentID: c.ID, Level: level, AuthorID: c.Version.AuthorID, Updated: stamp(c.Version.CreatedAt), Version: c.Version.Number, Body: g.Text})
+			if err := k.replies(ctx, root, c.ID, kind, level+1); err != nil {
+				return err
+			}
+		}
+		if cursor = list.Next; cursor == "" {
+			return nil
+		}
+	}
+}
+
+func (k *call) commentRow(c confluence.Comment) commentRow {
+	g := guard(strings.TrimSpace(k.markdown(c.Body, k.request.Resource.SpaceKey)), k.home())
+	return commentRow{CommentID: c.ID, Kind: c.Kind, AuthorID: c.Version.AuthorID, Updated: stamp(c.Version.CreatedAt), Version: c.Version.Number,
+		Resolution: c.Resolution, On: line(c.Selection), Body: g.Text, Answers: []replyRow{}, URL: c.WebURL, guarded: g}
+}
+
+func (c commentRow) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "- %s comment %s by %s, %s", c.Kind, c.CommentID, c.AuthorID, c.Updated)
+	if c.Resolution != "" {
+		b.WriteString(", " + c.Resolution)
+	}
+	if c.On != "" {
+		fmt.Fprintf(&b, ", on %q", c.On)
+	}
+	fmt.Fprintf(&b, "\n  %s\n", indent(c.Body, 2))
+	for _, r := range c.Answers {
+		pad := strings.Repeat("  ", r.Level)
+		fmt.Fprintf(&b, "%s- reply %s by %s, %s\n%s  %s\n", pad, r.CommentID, r.AuthorID, r.Updated, pad, indent(r.Body, 2*r.Level+2))
+	}
+	return b.String()
+}
+
+func indent(s string, n int) string { return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n)) }
+
+type addCommentIn struct {
+	PageID     string `json:"page_id" is:"id"`
+	Body       string `json:"body" is:"min=1,max=50000"`
+	ParentID   string `json:"parent_id,omitempty" is:"id"`
+	InlineText string `json:"inline_text,omitempty" is:"line,max=500"`
+	DryRun     bool   `json:"dry_run,omitempty"`
+}
+
+func (in addCommentIn) validate() error {
+	if in.ParentID != "" && in.InlineText != "" {
+		return invalid("invalid", "parent_id and inline_text exclude each other.", "An answer takes its place from the comment it answers; leave inline_text out.")
+	}
+	return nil
+}
+
+func addComment(ctx context.Context, k *call, in addCommentIn) (*plan, error) {
+	body, err := commentBody(in.Body, "")
+	if err != nil {
+		return nil, err
+	}
+	p := k.on.page
+	n := confluence.NewComment{PageID: p.ID, PageType: cmp.Or(p.Type, onPage), ParentID: in.ParentID, Body: body, Selection: in.InlineText, Kind: confluence.CommentFooter}
+	summary := "comment on page " + p.ID
+	switch {
+	case in.ParentID != "":
+		parent, err := k.site.Comment(ctx, in.ParentID)
+		if err != nil {
+			return nil, err
+		}
+		if parent.PageID != p.ID {
+			return nil, notFound("Comment", in.ParentID)
+		}
+		n.Kind, summary = parent.Kind, "answer comment "+in.ParentID
+	case in.InlineText != "":
+		if n.MatchCount, err = k.countText(ctx, p.ID, in.InlineText); err != nil {
+			return nil, err
+		}
+		n.Kind, summary = confluence.CommentInline, "comment on a passage of page "+p.ID
+	}
+	out := &plan{target: pageReceipt(*p), summary: summary, after: in.Body}
+	out.target.Version = 0
+	out.bodyChange("", body, k.home())
+	out.change.TargetSpaceKey = p.SpaceKey
+	out.commit = func(ctx context.Context) (receipt, error) {
+		c, err := k.site.CreateComment(ctx, n)
+		return k.commentReceipt(c), err
+	}
+	return out, nil
+}
+
+func (k *call) commentReceipt(c confluence.Comment) receipt {
+	return receipt{ID: c.ID, Type: onComment, SpaceKey: k.request.Resource.SpaceKey, Version: c.Version.Number, URL: cmp.Or(c.WebURL, k.on.page.WebURL)}
+}
+
+// countText finds out how often a passage occurs in what readers see. Only one
+// occurrence is unambiguous.
+func (k *call) countText(ctx context.Context, id, text string) (int, error) {
+	p, err := k.site.Page(ctx, id, confluence.PageOptions{Format: confluence.Storage})
+	if err != nil {
+		return 0, err
+	}
+	switch n := strings.Count(k.visibleText(p.Body), text); n {
+	case 1:
+		return n, nil
+	case 0:
+		return 0, invalid("inline_text", "The page does not have this text.", "Send a passage exactly as readers see it, from one paragraph.")
+	default:
+		return 0, invalid("inline_text", fmt.Sprintf("The text occurs %d times on the page.", n), "Send a longer passage that occurs once.")
+	}
+}
+
+// commentBody is Markdown as storage, refused when it would add what this
+// server does not write.
+func commentBody(md, before string) (string, error) {
+	body, err := fromMarkdown(md)
+	if err != nil {
+		return "", err
+	}
+	return body, forbiddenAdded(before, body)
+}
+
+type updateCommentIn struct {
+	CommentID string `json:"comment_id" is:"id"`
+	Body      string `json:"body,omitempty" is:"min=1,max=50000"`
+	Resolved  *bool  `json:"resolved,omitempty"`
+	DryRun    bool   `json:"dry_run,omitempty"`
+}
+
+func (in updateCommentIn) validate() error {
+	if in.Body == "" && in.Resolved == nil {
+		return invalid("missing", "There is nothing to change.", "Send body or resolved.")
+	}
+	return nil
+}
+
+func updateComment(_ context.Context, k *call, in updateCommentIn) (*plan, error) {
+	c := k.on.comment
+	if in.Resolved != nil && (c.Kind != confluence.CommentInline || c.ParentID != "") {
+		return nil, invalid("invalid", "Only the first comment of an inline thread can be resolved.", "Leave resolved out.")
+	}
+	if in.Resolved != nil && c.Resolution == "dangling" {
+		return nil, invalid("invalid", "The text this comment hung on is gone, so it cannot be resolved or reopened.", "Leave resolved out.")
+	}
+	u := confluence.CommentUpdate{ID: c.ID, Kind: c.Kind, Body: c.Body, Version: c.Version.Number + 1, Resolved: in.Resolved}
+	out := &plan{summary: "change comment " + c.ID, base: c.Body, before: k.markdown(c.Body, k.request.Resource.SpaceKey)}
+	out.after = out.before
+	if in.Body != "" {
+		body, err := commentBody(in.Body, c.Body)
+		if err != nil {
+			return nil, err
+		}
+		if err := lossError(c.Body, body, nil); err != nil {
+			return nil, err
+		}
+		u.Body, out.after = body, in.Body
+	}
+	out.target = k.commentReceipt(*c)
+	out.bodyChange(c.Body, u.Body, k.home())
+	out.commit = func(ctx context.Context) (receipt, error) {
+		done, err := k.site.UpdateComment(ctx, u)
+		return k.commentReceipt(done), err
+	}
+	return out, nil
+}
+
+type deleteCommentIn struct {
+	CommentID string `json:"comment_id" is:"id"`
+	DryRun    bool   `json:"dry_run,omitempty"`
+}
+
+func deleteComment(_ context.Context, k *call, _ deleteCommentIn) (*plan, error) {
+	c := k.on.comment
+	out := &plan{target: k.commentReceipt(*c), summary: "delete comment " + c.ID + " for good", base: c.Body, before: k.markdown(c.Body, k.request.Resource.SpaceKey)}
+	out.bodyChange(c.Body, "", k.home())
+	out.commit = func(ctx context.Context) (receipt, error) {
+		return k.commentReceipt(*c), k.site.DeleteComment(ctx, c.ID, c.Kind)
+	}
+	return out, nil
+}

@@ -1,0 +1,174 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"confluence-mcp/policy"
+)
+
+// spec is the constant part of a tool's literal.
+type spec struct {
+	name       string // without Prefix
+	title      string
+	about      string
+	group      policy.Group
+	action     policy.Action
+	idempotent bool // writes only: the same call twice does no more than once
+	// listing marks a read of many things: rules judge each of them, not the
+	// call as a whole.
+	listing bool
+}
+
+// tool is a Tool with what the gate runs. The functions are unexported, so no
+// other package can run them around the gate.
+type tool struct {
+	Tool
+	listing bool
+	args    *rule
+	decode  func(raw []byte) (any, error)
+	target  func(in any) target
+	run     func(ctx context.Context, k *call, in any) (answer, error) // reads
+	plan    func(ctx context.Context, k *call, in any) (*plan, error)  // writes
+}
+
+// answer is what a read gives: text for the model and the structured part.
+type answer struct {
+	text       string
+	structured any
+	version    int // version a write made
+}
+
+// read makes a tool that changes nothing. Out is the structured part; on says
+// what the call reads, for policy.
+func read[In, Out any](s spec, on func(In) target, run func(context.Context, *call, In) (Out, string, error)) *tool {
+	t := newTool[In, Out](s)
+	t.target = func(in any) target { return on(in.(In)) }
+	t.run = func(ctx context.Context, k *call, in any) (answer, error) {
+		out, text, err := run(ctx, k, in.(In))
+		return answer{text: text, structured: out}, err
+	}
+	return t
+}
+
+// write makes a tool that changes something. prepare works out what would
+// change and must not change anything; the plan's commit does.
+func write[In any](s spec, on func(In) target, prepare func(context.Context, *call, In) (*plan, error)) *tool {
+	t := newTool[In, receipt](s)
+	t.target = func(in any) target { return on(in.(In)) }
+	t.plan = func(ctx context.Context, k *call, in any) (*plan, error) { return prepare(ctx, k, in.(In)) }
+	return t
+}
+
+func newTool[In, Out any](s spec) *tool {
+	reads := s.action == policy.Read
+	t := &tool{Tool: Tool{
+		Name: Prefix + s.name, Title: s.title, Description: s.about,
+		InputSchema: inputSchema[In](), OutputSchema: outputSchema[Out](),
+		Group: s.group, Action: s.action,
+		ReadOnly: reads, Destructive: s.action == policy.Update || s.action == policy.Delete,
+		Idempotent: reads || s.idempotent, OpenWorld: s.group != "",
+	}, listing: s.listing, args: ruleOf(reflect.TypeFor[In](), "")}
+	t.decode = func(raw []byte) (any, error) {
+		var in In
+		err := json.Unmarshal(raw, &in)
+		return in, err
+	}
+	return t
+}
+
+// check finds out whether the literal is whole.
+func (t *tool) check() error {
+	const longestName, longestAbout = 40, 400
+	switch {
+	case len(t.Name) > longestName || strings.ToLower(t.Name) != t.Name:
+		return fmt.Errorf("tool %s: the name is too long or not snake case", t.Name)
+	case t.Title == "" || t.Description == "" || len(t.Description) > longestAbout:
+		return fmt.Errorf("tool %s: title or description is missing or too long", t.Name)
+	case t.Action == "" || actionOrder(t.Action) < 0:
+		return fmt.Errorf("tool %s: no action", t.Name)
+	case t.Group == "" && t.Action != policy.Read:
+		return fmt.Errorf("tool %s: a write needs a group", t.Name)
+	case len(t.InputSchema) == 0 || len(t.OutputSchema) == 0:
+		return fmt.Errorf("tool %s: its schemas could not be derived", t.Name)
+	case (t.run == nil) == (t.plan == nil) || t.ReadOnly != (t.run != nil):
+		return errors.New("tool " + t.Name + ": the handler does not fit the action")
+	}
+	return nil
+}
+
+// inputSchema derives the published schema of an argument struct: closed,
+// compact, with the enums; lengths and ranges stay with the decoder, whose
+// refusals explain them better than a schema does.
+func inputSchema[In any]() json.RawMessage {
+	s, err := jsonschema.For[In](schemaOptions())
+	if err != nil {
+		return nil
+	}
+	tidy(s)
+	addEnums(s, ruleOf(reflect.TypeFor[In](), ""))
+	return compact(s)
+}
+
+// outputSchema derives the published schema of a structured answer. An error
+// answer conforms as well, so nothing at the top is required.
+func outputSchema[Out any]() json.RawMessage {
+	s, err := jsonschema.For[Out](schemaOptions())
+	failed, err2 := jsonschema.For[failureBody](nil)
+	if err != nil || err2 != nil || s.Properties == nil {
+		return nil
+	}
+	s.Properties["error"] = failed
+	s.PropertyOrder = append(s.PropertyOrder, "error")
+	s.Required = nil
+	tidy(s)
+	return compact(s)
+}
+
+func schemaOptions() *jsonschema.ForOptions {
+	return &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[json.RawMessage](): {},
+	}}
+}
+
+// tidy removes null from every type: an absent value is left out, never null.
+func tidy(s *jsonschema.Schema) {
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
+	}
+	if s.Items != nil {
+		tidy(s.Items)
+	}
+	for _, p := range s.Properties {
+		tidy(p)
+	}
+}
+
+func addEnums(s *jsonschema.Schema, r *rule) {
+	for _, e := range r.enum {
+		s.Enum = append(s.Enum, e)
+	}
+	if s.Items != nil && r.items != nil {
+		addEnums(s.Items, r.items)
+	}
+	for name, p := range s.Properties {
+		addEnums(p, r.fields[name])
+	}
+}
+
+func compact(s *jsonschema.Schema) json.RawMessage {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(s) != nil {
+		return nil
+	}
+	return bytes.TrimSpace(buf.Bytes())
+}

@@ -1,0 +1,245 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/policy"
+)
+
+func pageUpdateTools() []*tool {
+	onThePage := func(id string) target { return target{kind: onPage, id: id} }
+	return []*tool{
+		write(spec{name: "update_page", title: "Change a page", group: policy.Pages, action: policy.Update,
+			about: "Change a page at base_version (from get_page), by one of: edits (preferred; leaves all else byte for byte), body (the whole page in Markdown), restore_version, undo (your own last change). title alone renames. What would be lost is refused unless named in allow_loss."},
+			func(in updatePageIn) target { return onThePage(in.PageID) }, updatePage),
+		write(spec{name: "move_page", title: "Move a page", group: policy.Pages, action: policy.Update, idempotent: true,
+			about: "Move a page with all below it: under target_id (append), or before or after it."},
+			func(in movePageIn) target { return onThePage(in.PageID) }, movePage),
+		write(spec{name: "delete_page", title: "Delete a page", group: policy.Pages, action: policy.Delete,
+			about: "Move a page to the trash; its children move up. Never a space's home page."},
+			func(in deletePageIn) target { return onThePage(in.PageID) }, deletePage),
+	}
+}
+
+type updatePageIn struct {
+	PageID         string            `json:"page_id" is:"id"`
+	BaseVersion    int               `json:"base_version" is:"min=1,max=1000000"`
+	Body           *string           `json:"body,omitempty" is:"max=2000000"`
+	Edits          []json.RawMessage `json:"edits,omitempty" is:"max=100"`
+	RestoreVersion int               `json:"restore_version,omitempty" is:"min=1,max=1000000"`
+	Undo           bool              `json:"undo,omitempty"`
+	Title          string            `json:"title,omitempty" is:"line,max=255"`
+	Minor          bool              `json:"minor,omitempty"`
+	Message        string            `json:"message,omitempty" is:"line,max=255"`
+	AllowLoss      []string          `json:"allow_loss,omitempty" is:"line,max=100"`
+	DryRun         bool              `json:"dry_run,omitempty"`
+}
+
+func (in updatePageIn) validate() error {
+	n := 0
+	for _, given := range []bool{in.Body != nil, in.Edits != nil, in.RestoreVersion > 0, in.Undo} {
+		if given {
+			n++
+		}
+	}
+	next := "Send exactly one of body, edits, restore_version and undo; or title alone to rename."
+	switch {
+	case n > 1:
+		return invalid("invalid", "More than one change was given.", next)
+	case n == 0 && in.Title == "":
+		return invalid("missing", "There is nothing to change.", next)
+	case in.Edits != nil && len(in.Edits) == 0:
+		return invalid("invalid", "edits is empty.", `Send for example edits: [{"op":"replace_text","find":"old","replace":"new"}].`)
+	case in.Body != nil && strings.TrimSpace(*in.Body) == "":
+		return invalid("invalid", "body is empty, which would empty the page.", "Send the whole new page, or delete the page with confluence_delete_page.")
+	}
+	return nil
+}
+
+func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
+	now, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage})
+	if err != nil {
+		return nil, err
+	}
+	if now.Version.Number != in.BaseVersion {
+		return nil, moved(now.ID, in.BaseVersion, now.Version.Number)
+	}
+	u := confluence.PageUpdate{ID: now.ID, Type: cmp.Or(now.Type, onPage), Status: confluence.StatusCurrent, Title: cmp.Or(in.Title, now.Title),
+		Version: now.Version.Number + 1, Message: in.Message, Minor: in.Minor}
+	out := &plan{base: now.Body, target: pageReceipt(now), summary: "change page " + now.ID}
+	if err := k.changeBody(ctx, in, now, &u, out); err != nil {
+		return nil, err
+	}
+	if in.Title != "" && !strings.EqualFold(in.Title, now.Title) {
+		if err := k.titleFree(ctx, k.on.space, u.Type, in.Title, now.ID); err != nil {
+			return nil, err
+		}
+	}
+	out.before, out.after = titled(now.Title, k.markdown(now.Body, now.SpaceKey)), titled(u.Title, k.markdown(u.Body, now.SpaceKey))
+	out.noop = u.Body == now.Body && u.Title == now.Title
+	out.bodyChange(now.Body, u.Body, k.home())
+	out.change.TargetSpaceKey, out.change.Title = now.SpaceKey, u.Title
+	out.commit = func(ctx context.Context) (receipt, error) {
+		p, err := k.site.UpdatePage(ctx, u)
+		if err != nil {
+			return receipt{}, err
+		}
+		k.catalog.journal.note(k.caller.Principal()+"\x00"+k.info.ID, now.ID, deed{before: now.Version.Number, made: p.Version.Number})
+		r := pageReceipt(p)
+		r.SpaceKey, r.URL = cmp.Or(r.SpaceKey, now.SpaceKey), cmp.Or(r.URL, now.WebURL)
+		return r, nil
+	}
+	return out, nil
+}
+
+func titled(title, md string) string { return "title: " + line(title) + "\n" + md }
+
+// moved is the conflict of a stale base version.
+func moved(id string, base, current int) error {
+	return &confluence.Error{Kind: confluence.Conflict, Op: "update page", Ref: id,
+		Message: fmt.Sprintf("Page %s is at version %d, not at %d.", id, current, base),
+		Next:    fmt.Sprintf("Look at what changed with confluence_get_page_diff (from_version %d), then repeat the change with base_version %d.", base, current)}
+}
+
+// changeBody works out the new body and what kind of change it is.
+func (k *call) changeBody(ctx context.Context, in updatePageIn, now confluence.Page, u *confluence.PageUpdate, out *plan) error {
+	var err error
+	switch {
+	case in.Edits != nil:
+		u.Body, out.notes, err = k.applyEdits(now, in)
+	case in.Body != nil:
+		u.Body, out.notes, err = k.writeMarkdown(now, in)
+	case in.RestoreVersion > 0:
+		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)
+		return k.oldVersion(ctx, in.RestoreVersion, now, u)
+	case in.Undo:
+		d, ok := k.catalog.journal.last(k.caller.Principal()+"\x00"+k.info.ID, now.ID)
+		if !ok || d.made != now.Version.Number {
+			return &confluence.Error{Kind: confluence.Conflict, Code: "conflict.undo", Message: "The current version was not made by your last change here, so there is nothing of yours to undo.",
+				Next: "Use restore_version with a number from confluence_get_page_history."}
+		}
+		out.summary = fmt.Sprintf("undo version %d of page %s", d.made, now.ID)
+		return k.oldVersion(ctx, d.before, now, u)
+	default:
+		u.Body, out.summary = now.Body, "rename page "+now.ID
+	}
+	if err != nil {
+		return err
+	}
+	return forbiddenAdded(now.Body, u.Body)
+}
+
+// oldVersion takes title and body of an earlier version.
+func (k *call) oldVersion(ctx context.Context, version int, now confluence.Page, u *confluence.PageUpdate) error {
+	if version >= now.Version.Number {
+		return invalid("version", fmt.Sprintf("Version %d is not older than the current version %d.", version, now.Version.Number), "Send a number from confluence_get_page_history.")
+	}
+	old, err := k.site.Page(ctx, now.ID, confluence.PageOptions{Format: confluence.Storage, Version: version})
+	if err != nil {
+		return err
+	}
+	u.Body, u.Title = old.Body, cmp.Or(old.Title, u.Title)
+	u.Message = cmp.Or(u.Message, fmt.Sprintf("Restored from version %d", version))
+	return forbiddenAdded(now.Body, old.Body)
+}
+
+type movePageIn struct {
+	PageID   string `json:"page_id" is:"id"`
+	TargetID string `json:"target_id" is:"id"`
+	Position string `json:"position,omitempty" is:"enum=append|before|after"`
+	DryRun   bool   `json:"dry_run,omitempty"`
+}
+
+func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
+	p := k.on.page
+	if p.Type == confluence.TypeBlogPost {
+		return nil, invalid("invalid", "A blog post has no place in the page tree.", "Move pages only.")
+	}
+	if in.PageID == in.TargetID {
+		return nil, invalid("invalid", "page_id and target_id are the same page.", "Send another target_id.")
+	}
+	if k.on.space.HomepageID == p.ID {
+		return nil, blockedBy("space_delete_blocked", "This is the home page of space "+k.on.space.Key+"; moving it would take the space's root away.")
+	}
+	to, err := k.findPage(ctx, target{id: in.TargetID})
+	if err != nil {
+		return nil, err
+	}
+	if err := k.checkMove(ctx, in, p, to); err != nil {
+		return nil, err
+	}
+	position := cmp.Or(in.Position, confluence.MoveAppend)
+	out := &plan{target: pageReceipt(*p), summary: fmt.Sprintf("move page %s %s page %s", p.ID, position, to.ID)}
+	out.change = policy.Change{TargetSpaceKey: to.SpaceKey, TargetParentID: to.ID, Title: p.Title}
+	if position != confluence.MoveAppend {
+		out.change.TargetParentID = to.ParentID
+	}
+	out.also = []policy.Resource{asResource(*to)}
+	out.before, out.after = "space "+p.SpaceKey+", parent "+p.ParentID, fmt.Sprintf("space %s, %s %s", to.SpaceKey, position, to.ID)
+	out.commit = func(ctx context.Context) (receipt, error) {
+		r := out.target
+		if err := k.site.MovePage(ctx, p.ID, position, to.ID); err != nil {
+			return receipt{}, err
+		}
+		r.SpaceKey = to.SpaceKey
+		if done, err := k.site.Page(ctx, p.ID, confluence.PageOptions{}); err == nil {
+			r = pageReceipt(done)
+		}
+		return r, nil
+	}
+	return out, nil
+}
+
+// checkMove refuses a move into the page's own subtree, to a page that is not
+// current, and beside a space's home page, which would leave an orphan.
+func (k *call) checkMove(ctx context.Context, in movePageIn, p, to *confluence.Page) error {
+	if to.Status != "" && to.Status != confluence.StatusCurrent {
+		return k.forbidStatus(to.Status)
+	}
+	if in.Position != "" && in.Position != confluence.MoveAppend && to.ParentID == "" {
+		return invalid("invalid", "Before or after the top page of a space there is no place in the tree.", "Use position append, or a target further down.")
+	}
+	above, err := k.site.Ancestors(ctx, to.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range above {
+		if n.ID == p.ID {
+			return invalid("invalid", "target_id lies below the page itself.", "Send a target outside of what is moved.")
+		}
+	}
+	return nil
+}
+
+type deletePageIn struct {
+	PageID string `json:"page_id" is:"id"`
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+func deletePage(ctx context.Context, k *call, in deletePageIn) (*plan, error) {
+	p, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage})
+	if err != nil {
+		return nil, err
+	}
+	out := &plan{target: pageReceipt(p), summary: "move page " + p.ID + " to the trash", base: p.Body, before: titled(p.Title, k.markdown(p.Body, p.SpaceKey))}
+	out.bodyChange(p.Body, "", k.home())
+	out.change.Title = p.Title
+	if p.Type != confluence.TypeBlogPost {
+		below, err := k.site.Children(ctx, p.ID, confluence.TypePage, confluence.Paging{Limit: 25})
+		if err != nil {
+			return nil, err
+		}
+		if n := len(below.Items); n > 0 {
+			out.notes = append(out.notes, fmt.Sprintf("It has %d or more children, which move up to its parent.", n))
+		}
+	}
+	out.commit = func(ctx context.Context) (receipt, error) {
+		return out.target, k.site.DeletePage(ctx, p.ID, cmp.Or(p.Type, onPage))
+	}
+	return out, nil
+}

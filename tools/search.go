@@ -1,0 +1,200 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/policy"
+)
+
+func searchTools() []*tool {
+	return []*tool{
+		read(spec{name: "search", title: "Search Confluence", group: policy.Search, action: policy.Read, listing: true,
+			about: "Find pages by words: passages with title, heading path, address, version and age. Filters narrow the result. cql adds a raw CQL condition; use query * to search by filters alone."},
+			nothing[searchIn], search),
+	}
+}
+
+type searchIn struct {
+	Query        string `json:"query" is:"line,min=1,max=500"`
+	CQL          string `json:"cql,omitempty" is:"min=1,max=2000"`
+	SpaceKey     string `json:"space_key,omitempty" is:"key"`
+	Label        string `json:"label,omitempty" is:"label"`
+	Type         string `json:"type,omitempty" is:"enum=page|blogpost|comment|attachment"`
+	UpdatedSince string `json:"updated_since,omitempty" is:"time" jsonschema:"2026-01-31 or 7d"`
+	AncestorID   string `json:"ancestor_id,omitempty" is:"id"`
+	Limit        int    `json:"limit,omitempty" is:"min=1,max=25"`
+	Cursor       string `json:"cursor,omitempty" is:"max=4000"`
+	MaxChars     int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+}
+
+type passage struct {
+	Rank        int      `json:"rank"`
+	PageID      string   `json:"page_id"`
+	Type        string   `json:"type"`
+	Title       string   `json:"title"`
+	Space       string   `json:"space"`
+	URL         string   `json:"url"`
+	Anchor      string   `json:"anchor"`
+	HeadingPath []string `json:"heading_path"`
+	Text        string   `json:"text"`
+	Version     int      `json:"version"`
+	Updated     string   `json:"updated"`
+	AgeSeconds  int64    `json:"age_seconds"`
+
+	guarded guarded // what was removed from Text
+}
+
+type searchOut struct {
+	Results    []passage `json:"results"`
+	Total      int       `json:"total"` // an estimate; -1 where Confluence gives none
+	NextCursor string    `json:"next_cursor,omitempty"`
+	Untrusted  untrusted `json:"untrusted"`
+}
+
+const (
+	defaultHits  = 8
+	passageChars = 600
+)
+
+func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error) {
+	cql, err := k.cqlOf(in)
+	if err != nil {
+		return searchOut{}, "", err
+	}
+	out := searchOut{Results: []passage{}, Total: -1, Untrusted: k.newUntrusted()}
+	rank := 0
+	w, err := list(k, lister[passage]{
+		cursor: in.Cursor, maxChars: in.MaxChars,
+		fetch: func(upstream string) (confluence.List[passage], error) {
+			hits, err := k.site.Search(ctx, confluence.Search{CQL: cql, Excerpts: true,
+				Paging: confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, defaultHits)}})
+			if err != nil {
+				return confluence.List[passage]{}, err
+			}
+			out.Total = hits.Total
+			finds, err := k.passages(ctx, in.Query, k.visibleHits(hits.Items))
+			return confluence.List[passage]{Items: finds, Next: hits.Next}, err
+		},
+		show: func(p passage) string {
+			rank++
+			return fmt.Sprintf("%d. %s", rank, p.show())
+		},
+	})
+	if err != nil {
+		return searchOut{}, "", err
+	}
+	for i, p := range w.rows {
+		p.Rank = i + 1
+		out.Untrusted.add(p.guarded)
+		out.Results = append(out.Results, p)
+	}
+	out.NextCursor = w.next
+	if len(w.rows) == 0 && w.next == "" {
+		return out, "No results. Try other words, fewer filters, or a wider space.", nil
+	}
+	return out, w.fenced(k, "results") + out.Untrusted.notes(), nil
+}
+
+// cqlOf builds the query. Every value is quoted, and a raw condition is read
+// by our grammar before it is put into parentheses.
+func (k *call) cqlOf(in searchIn) (string, error) {
+	var all []string
+	if in.Query != "*" {
+		if !hasWords(in.Query) {
+			return "", invalid("query", "query has no word or number to search for.", `Send words, or "*" to search by filters alone.`)
+		}
+		// First, because Confluence drops this clause in the middle of others.
+		all = append(all, "siteSearch ~ "+confluence.QuoteCQL(strings.TrimLeft(in.Query, "*?+-! ")))
+	}
+	switch in.Type {
+	case "":
+		all = append(all, "type in (page, blogpost)")
+	default:
+		all = append(all, "type = "+in.Type)
+	}
+	add := func(field, value string) {
+		if value != "" {
+			all = append(all, field+" = "+confluence.QuoteCQL(value))
+		}
+	}
+	add("space", in.SpaceKey)
+	add("label", in.Label)
+	add("ancestor", in.AncestorID)
+	if in.UpdatedSince != "" {
+		since, _ := parseSince(in.UpdatedSince, k.started)
+		all = append(all, "lastmodified >= "+confluence.QuoteCQL(since.Format("2006-01-02 15:04")))
+	}
+	order := ""
+	if in.CQL != "" {
+		raw, err := parseCQL(in.CQL)
+		if err != nil {
+			return "", err
+		}
+		if raw.where != "" {
+			all = append(all, "("+raw.where+")")
+		}
+		order = raw.order
+	}
+	if in.Query == "*" && order == "" {
+		order = "ORDER BY lastmodified DESC"
+	}
+	return query{where: strings.Join(all, " AND "), order: order}.within(k.catalog.cfg.Spaces[k.info.Name]), nil
+}
+
+// visibleHits leaves out what rules or the space limit hide. A hit without a
+// space is hidden when there is a limit: it can't be told.
+func (k *call) visibleHits(hits []confluence.Hit) []confluence.Hit {
+	var out []confluence.Hit
+	for _, h := range hits {
+		if k.limited() && h.SpaceKey == "" {
+			continue
+		}
+		r := policy.Resource{Type: h.Type, ID: h.ID, SpaceKey: h.SpaceKey, Title: h.Title, UpdatedAt: orEpoch(h.Updated)}
+		if k.sees(r) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (p passage) show() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s %s, space %s", p.Title, p.Type, p.PageID, p.Space)
+	if p.Version > 0 {
+		fmt.Fprintf(&b, ", version %d", p.Version)
+	}
+	if p.Updated != "" {
+		fmt.Fprintf(&b, ", %s old", age(time.Duration(p.AgeSeconds)*time.Second))
+	}
+	b.WriteString(")\n")
+	if len(p.HeadingPath) > 0 {
+		b.WriteString("   " + strings.Join(p.HeadingPath, " > ") + "\n")
+	}
+	fmt.Fprintf(&b, "   %s\n", cmp.Or(p.Anchor, p.URL))
+	if p.Text != "" {
+		b.WriteString("   " + strings.ReplaceAll(p.Text, "\n", "\n   ") + "\n")
+	}
+	return b.String()
+}
+
+// age is a duration in one unit, for a sentence.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*365*day:
+		return fmt.Sprintf("%d years", d/(365*day))
+	case d >= 60*day:
+		return fmt.Sprintf("%d months", d/(30*day))
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	default:
+		return fmt.Sprintf("%d minutes", max(0, d/time.Minute))
+	}
+}
