@@ -56,6 +56,7 @@ func New(cfg Config) (*Server, error) {
 	s.http = mcpserver.NewStreamableHTTPServer(s.mcp,
 		mcpserver.WithSessionIdManagerResolver(s.sessions),
 		mcpserver.WithSessionIdleTTL(cfg.SessionIdle),
+		mcpserver.WithDisableLocalhostProtection(true),                    // addressed is stricter, and knows proxies on this machine
 		mcpserver.WithStreamableHTTPLogger(slog.New(slog.DiscardHandler)), // it logs session ids and panic texts
 	)
 	return s, nil
