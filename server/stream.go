@@ -169,7 +169,8 @@ func (t *stream) admit(m message) *refusal {
 	if wait, ok := s.rates.take(t.caller.Principal()); !ok {
 		return tooMany(wait)
 	}
-	if m.Method == string(mcp.MethodSubscriptionsListen) && t.listening.Load() >= maxListening {
+	if m.Method == string(mcp.MethodSubscriptionsListen) && t.listening.Add(1) > maxListening {
+		t.listening.Add(-1)
 		return refuse(http.StatusTooManyRequests, "listening", "limit.rate", "There are too many open notification streams.", "Cancel one first.")
 	}
 	return s.lacking(m)
@@ -186,6 +187,9 @@ func (t *stream) start(ctx context.Context, m message, raw []byte) {
 	run := func() {
 		t.run(ctx, m, raw)
 		cancel()
+		if m.Method == string(mcp.MethodSubscriptionsListen) {
+			t.listening.Add(-1)
+		}
 		t.mu.Lock()
 		delete(t.running, id)
 		t.mu.Unlock()
@@ -270,11 +274,9 @@ func (t *stream) sessionFor(ctx context.Context, m message) (session *streamSess
 		return session, stop
 	}
 	session.subscription = m.ID
-	t.listening.Add(1)
 	_ = s.mcp.RegisterSession(ctx, session) // its id is new
 	return session, func() {
 		s.mcp.UnregisterSession(context.WithoutCancel(ctx), session.id)
-		t.listening.Add(-1)
 		stop()
 	}
 }
