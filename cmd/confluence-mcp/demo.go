@@ -81,7 +81,7 @@ func (p program) demo(ctx context.Context, f demoFlags) error {
 		return ownedElsewhere(err)
 	}
 	defer func() { _ = own.Close() }() // the lock ends with the process anyway
-	e, people, err := p.demoEngine(ctx, fake.URL(), dir)
+	e, people, err := p.demoEngine(ctx, fake.Addresses()[0].URL, dir)
 	if err != nil {
 		return err
 	}

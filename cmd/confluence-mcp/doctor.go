@@ -59,8 +59,7 @@ func (p program) examine(ctx context.Context, at place) []finding {
 	out := []finding{good("configuration", fmt.Sprintf("%d integrations, %d agents", len(cfg.Integrations), len(cfg.Agents)))}
 	out = append(out, p.examineData(ctx, cfg), p.examineProfiles(cfg))
 	if len(cfg.Integrations) == 0 {
-		return append(out, finding{Check: "integrations", Message: "no Confluence is configured",
-			Next: "Set CONFLUENCE_URL, CONFLUENCE_USERNAME and CONFLUENCE_API_TOKEN, or declare integrations in a file; or try: confluence-mcp demo."})
+		return append(out, bad("integrations", noSites()))
 	}
 	for _, in := range cfg.Integrations {
 		out = append(out, p.examineSite(ctx, in))

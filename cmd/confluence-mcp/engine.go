@@ -136,11 +136,15 @@ func (e *engine) localCaller(profile, as string) (identity.Caller, error) {
 		c.Integration, c.AccountID = e.sites.splitAs(as)
 	}
 	if len(e.sites.all) == 0 {
-		return c, &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "serve", Message: "no Confluence is configured",
-			Next: "Set CONFLUENCE_URL, CONFLUENCE_USERNAME and CONFLUENCE_API_TOKEN, or name a file with --config; or try: confluence-mcp demo."}
+		return c, noSites()
 	}
 	if _, err := e.sites.integration(c.Integration); err != nil {
 		return c, err
 	}
 	return c, nil
+}
+
+func noSites() error {
+	return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "serve", Message: "no Confluence is configured",
+		Next: "Set CONFLUENCE_URL, CONFLUENCE_USERNAME and CONFLUENCE_API_TOKEN, or name a file with --config; or try: confluence-mcp demo."}
 }

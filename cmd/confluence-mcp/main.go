@@ -92,7 +92,7 @@ Find out what is wrong:      confluence-mcp doctor`,
 		return usage("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
-		p.policyCommand(), newMarkupCommand(p.in, p.out, p.errOut))
+		p.policyCommand())
 	refuseStrayWords(root)
 	return root
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/owner"
