@@ -1,11 +1,14 @@
 package v1
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"confluence-mcp/internal/emulator/site"
@@ -20,6 +23,8 @@ type request struct {
 	*http.Request
 	call   wire.Call
 	expand expansion
+	raw    []byte // the body, read before the site is locked; none of uploads
+	rawErr error
 }
 
 // query gives the first value of a query parameter.
@@ -72,7 +77,31 @@ func writing(fn func(*site.Edit, request) (any, error)) handler {
 }
 
 func newRequest(r *http.Request, c wire.Call) request {
-	return request{Request: r, call: c, expand: parseExpand(r.URL.Query()["expand"])}
+	q := request{Request: r, call: c, expand: parseExpand(r.URL.Query()["expand"])}
+	if r.Body != nil && !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		q.raw, q.rawErr = io.ReadAll(io.LimitReader(r.Body, maxJSON+1))
+	}
+	return q
+}
+
+const maxJSON = 6 << 20 // bytes of a request body, above the 5 MB of a page
+
+// decode reads the JSON body of a request.
+func (q request) decode(into any) error {
+	if q.rawErr != nil {
+		return refuse(http.StatusBadRequest, "Could not read the request body")
+	}
+	if len(q.raw) > maxJSON {
+		return refuse(http.StatusRequestEntityTooLarge, "Request too large. Requests for this resource can be at most 5242880 bytes")
+	}
+	if err := json.Unmarshal(q.raw, into); err != nil {
+		var typed *json.UnmarshalTypeError
+		if errors.As(err, &typed) {
+			return refuse(http.StatusBadRequest, "Could not parse JSON: wrong type for %s", typed.Field)
+		}
+		return refuse(http.StatusBadRequest, "Could not parse JSON")
+	}
+	return nil
 }
 
 func answer(w http.ResponseWriter, body any, err error) {

@@ -76,10 +76,10 @@ func (q request) relatives(v *site.View, c *site.Content, ex expansion, body obj
 // viewed (CONFCLOUD-77618).
 func (q request) ancestors(v *site.View, c *site.Content, ex expansion) ([]any, error) {
 	out := []any{}
-	if !isNode(c) {
-		return out, nil
-	}
 	for _, up := range v.Ancestors(c) {
+		if up.Type != c.Type && !isNode(c) {
+			continue // a reply's ancestors are comments only
+		}
 		_, seen := v.Content(up.ID)
 		if ex.has("restrictions") && (!seen || up.Status != "current") {
 			return nil, refuse(http.StatusNotFound, "No content with id %s", up.ID)
@@ -112,23 +112,24 @@ func extensions(c *site.Content) object {
 		return object{"mediaType": c.MediaType, "fileSize": len(c.Data), "comment": c.Comment, "mediaTypeDescription": "File",
 			"fileId": fileID(c), "collectionName": "contentId-" + c.Parent}
 	case "comment":
-		location := "footer"
-		if c.Inline != nil {
-			location = "inline"
-		}
-		ext := object{"location": location}
-		if c.Resolution != "" {
-			ext["resolution"] = object{"status": c.Resolution}
-		}
-		return ext
+		return commentExtensions(c)
 	}
 	return object{"position": c.Position}
+}
+
+// commentExtensions says where a comment stands and what it marks.
+func commentExtensions(c *site.Content) object {
+	if c.Inline == nil {
+		return object{"location": "footer"}
+	}
+	return object{"location": "inline", "resolution": object{"status": c.Resolution},
+		"inlineProperties": object{"originalSelection": c.Inline.Selection, "markerRef": c.Inline.Marker}}
 }
 
 // fileID is the media service's id of a file, which is not the attachment's.
 func fileID(c *site.Content) string {
 	n, _ := strconv.ParseUint(strings.TrimPrefix(c.ID, "att"), 10, 64) // ids that are no number share the zero file id
-	return fmt.Sprintf("%08x-f11e-4000-8000-%012x", n&0xffffffff, n)
+	return fmt.Sprintf("%08x-1111-4111-8111-%012x", n&0xffffffff, n)
 }
 
 func (q request) metadata(v *site.View, c *site.Content, ex expansion, body object) {
@@ -199,14 +200,20 @@ func (q request) history(v *site.View, c *site.Content, ex expansion) object {
 	return body
 }
 
-// bodies gives the asked representations. The emulator does not render: every
-// HTML representation is the stored body.
+// bodies gives the asked representations of a storage body.
 func bodies(c *site.Content, ex expansion) object {
 	names := []string{"editor", "view", "export_view", "styled_view", "storage", "editor2", "anonymous_export_view", "atlas_doc_format", "wiki", "dynamic", "raw"}
 	out := object{"_expandable": ex.expandable(names...)}
 	for _, name := range names {
-		if ex.has(name) && name != "wiki" && name != "dynamic" && name != "raw" && name != "atlas_doc_format" {
-			out[name] = object{"value": c.Storage, "representation": name, "embeddedContent": []any{},
+		value := c.Storage
+		switch name {
+		case "wiki", "dynamic", "raw", "atlas_doc_format":
+			continue // the emulator does not convert to these
+		case "view", "export_view", "styled_view", "anonymous_export_view":
+			value = rendered(c.Storage)
+		}
+		if ex.has(name) {
+			out[name] = object{"value": value, "representation": name, "embeddedContent": []any{},
 				"_expandable": object{"content": "/rest/api/content/" + c.ID}}
 		}
 	}

@@ -3,6 +3,7 @@ package v1
 import (
 	"net/http"
 	"slices"
+	"strconv"
 
 	"confluence-mcp/internal/emulator/site"
 	"confluence-mcp/internal/emulator/wire"
@@ -35,7 +36,33 @@ func contentByID(v *site.View, q request) (any, error) {
 	if c.Status == "trashed" && q.query("status") == "" {
 		return nil, missing(c.ID)
 	}
+	if text := q.query("version"); text != "" {
+		return q.oldContent(v, c, text)
+	}
 	return q.content(v, c, q.withDefaults())
+}
+
+// oldContent renders c as it was at a version.
+func (q request) oldContent(v *site.View, c *site.Content, number string) (any, error) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "Bad version: %s", number)
+	}
+	ver, ok := v.Version(c, n)
+	if !ok {
+		return nil, refuse(http.StatusNotFound, "No version %d of content with id: ContentId{id=%s}", n, c.ID)
+	}
+	old := *c
+	old.Title, old.Storage = ver.Title, ver.Storage
+	body, err := q.content(v, &old, q.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	if n != c.Version {
+		body["status"] = "historical"
+	}
+	body["version"] = q.version(v, n, ver)
+	return body, nil
 }
 
 // withDefaults adds what a single content shows unasked.
@@ -163,6 +190,30 @@ func childrenOfType(v *site.View, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(below(v, c, kind), func(k *site.Content) bool { return !matches(q.query("filename"), k.Title) })
+	found := slices.DeleteFunc(below(v, c, kind), func(k *site.Content) bool {
+		return !matches(q.query("filename"), k.Title) || !q.wantsLocation(k)
+	})
+	if q.query("depth") == "all" {
+		found = withReplies(v, found)
+	}
 	return q.contentPage(v, found, w, q.expand)
+}
+
+// wantsLocation reports whether a comment stands where the request asks for:
+// footer, inline, or anywhere.
+func (q request) wantsLocation(c *site.Content) bool {
+	want := q.URL.Query()["location"]
+	return c.Type != "comment" || len(want) == 0 || containsFold(want, commentExtensions(c)["location"].(string))
+}
+
+// withReplies puts the comments below each comment behind it.
+func withReplies(v *site.View, list []*site.Content) []*site.Content {
+	var out []*site.Content
+	for _, c := range list {
+		out = append(out, c)
+		if c.Type == "comment" {
+			out = append(out, withReplies(v, v.Comments(c.ID))...)
+		}
+	}
+	return out
 }

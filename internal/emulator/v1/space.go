@@ -1,9 +1,6 @@
 package v1
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -161,27 +158,6 @@ func (b spaceBody) description() *string {
 		return nil
 	}
 	return &b.Description.Plain.Value
-}
-
-const maxJSON = 6 << 20 // bytes of a request body, above the 5 MB of a page
-
-// decode reads the JSON body of a request.
-func (q request) decode(into any) error {
-	raw, err := io.ReadAll(io.LimitReader(q.Body, maxJSON+1))
-	if err != nil {
-		return refuse(http.StatusBadRequest, "Could not read the request body")
-	}
-	if len(raw) > maxJSON {
-		return refuse(http.StatusRequestEntityTooLarge, "Request too large. Requests for this resource can be at most 5242880 bytes")
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		var typed *json.UnmarshalTypeError
-		if errors.As(err, &typed) {
-			return refuse(http.StatusBadRequest, "Could not parse JSON: wrong type for %s", typed.Field)
-		}
-		return refuse(http.StatusBadRequest, "Could not parse JSON")
-	}
-	return nil
 }
 
 func createSpace(private bool) func(*site.Edit, request) (any, error) {

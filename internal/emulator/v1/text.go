@@ -2,6 +2,7 @@ package v1
 
 import (
 	"html"
+	"iter"
 	"strings"
 	"sync"
 	"unicode"
@@ -41,34 +42,76 @@ func (t *texts) of(s *site.Site, c *site.Content) string {
 // over inline markup, code included.
 func plain(storage string) string {
 	var b strings.Builder
-	for storage != "" {
-		if data, ok := strings.CutPrefix(storage, "<![CDATA["); ok {
-			inside, rest, _ := strings.Cut(data, "]]>")
-			b.WriteString(inside)
-			storage = rest
-			continue
-		}
-		if storage[0] != '<' {
-			to := strings.IndexByte(storage, '<')
-			if to < 0 {
-				to = len(storage)
-			}
-			b.WriteString(html.UnescapeString(storage[:to]))
-			storage = storage[to:]
-			continue
-		}
-		tag, rest, _ := strings.Cut(storage[1:], ">")
-		if !inline(tag) {
+	for kind, piece := range pieces(storage) {
+		switch {
+		case kind == code:
+			b.WriteString(piece)
+		case kind == prose:
+			b.WriteString(html.UnescapeString(piece))
+		case !inline(piece):
 			b.WriteByte(' ')
 		}
-		storage = rest
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
+// rendered is a storage body as plain HTML: what macros contain without the
+// macros, their parameters and references.
+func rendered(storage string) string {
+	var b strings.Builder
+	hidden := 0 // depth in elements that are not shown
+	for kind, piece := range pieces(storage) {
+		name, _, _ := strings.Cut(strings.Trim(piece, "/"), " ")
+		switch {
+		case kind == tag && (name == "ac:parameter" || name == "ac:task-id" || name == "ac:task-status"):
+			if strings.HasPrefix(piece, "/") {
+				hidden = max(0, hidden-1)
+			} else if !strings.HasSuffix(piece, "/") {
+				hidden++
+			}
+		case hidden > 0 || kind == tag && strings.Contains(name, ":"):
+		case kind == tag:
+			b.WriteString("<" + piece + ">")
+		case kind == code:
+			b.WriteString("<pre>" + html.EscapeString(piece) + "</pre>")
+		default:
+			b.WriteString(piece)
+		}
+	}
+	return b.String()
+}
+
+// piece kinds of a storage body.
+const (
+	prose = iota // text, entities as they are
+	code         // what a CDATA section holds
+	tag          // what stands between < and >
+)
+
+// pieces walks a storage body.
+func pieces(storage string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		for storage != "" {
+			kind, piece, rest := prose, storage, ""
+			if data, ok := strings.CutPrefix(storage, "<![CDATA["); ok {
+				kind = code
+				piece, rest, _ = strings.Cut(data, "]]>")
+			} else if storage[0] == '<' {
+				kind = tag
+				piece, rest, _ = strings.Cut(storage[1:], ">")
+			} else if to := strings.IndexByte(storage, '<'); to > 0 {
+				piece, rest = storage[:to], storage[to:]
+			}
+			if storage = rest; !yield(kind, piece) {
+				return
+			}
+		}
+	}
+}
+
 // inline reports whether a tag stands within a word or a sentence.
-func inline(tag string) bool {
-	name, _, _ := strings.Cut(strings.Trim(tag, "/"), " ")
+func inline(piece string) bool {
+	name, _, _ := strings.Cut(strings.Trim(piece, "/"), " ")
 	switch name {
 	case "a", "b", "i", "u", "s", "em", "strong", "span", "code", "sub", "sup", "del", "ins", "ac:inline-comment-marker":
 		return true

@@ -153,6 +153,45 @@ func TestReadsThatLeftTheDocument(t *testing.T) {
 	b.refused(http.StatusBadRequest, "u-ann", "GET", "content?limit=-1", "")
 }
 
+func TestWritesThatLeftTheDocument(t *testing.T) {
+	b := start(t)
+	a := b.ok("u-bob", "POST", "content", `{"type":"page","title":"Made","space":{"key":"ENG"},"ancestors":[{"id":"1011"}],"body":{"storage":{"value":"<p>one</p>","representation":"storage"}}}`)
+	id := a.at("id").(string)
+	assert.Equal(t, ids(id), b.ok("u-bob", "GET", "content/1011/child/page", "").column("id"))
+	up := b.ok("u-bob", "PUT", "content/"+id, `{"type":"page","title":"Made","version":{"number":2,"message":"m"},"body":{"storage":{"value":"<p>two</p>"}}}`)
+	assert.EqualValues(t, 2, up.at("version", "number"))
+	stale := b.refused(http.StatusConflict, "u-ann", "PUT", "content/"+id, `{"type":"page","title":"Made","version":{"number":2},"body":{"storage":{"value":"<p>x</p>"}}}`)
+	assert.Contains(t, stale.at("message"), "ConflictException: Version must be incremented on update. Current version is: 2")
+	old := b.ok("u-bob", "GET", "content/"+id+"?version=1&expand=body.storage", "")
+	assert.Equal(t, "<p>one</p>", old.at("body", "storage", "value"))
+	assert.Equal(t, "historical", old.at("status"))
+	b.refused(http.StatusNotFound, "u-bob", "GET", "content/"+id+"?version=7", "")
+
+	note := b.ok("u-bob", "POST", "content", `{"type":"comment","container":{"id":"`+id+`","type":"page"},"body":{"storage":{"value":"<p>hm</p>"}}}`)
+	reply := b.ok("u-bob", "POST", "content", `{"type":"comment","container":{"id":"`+id+`","type":"page"},"ancestors":[{"id":"`+note.at("id").(string)+`"}],"body":{"storage":{"value":"<p>mh</p>"}}}`)
+	all := b.ok("u-bob", "GET", "content/"+id+"/child/comment?depth=all&location=footer&expand=ancestors", "")
+	assert.Equal(t, []any{note.at("id"), reply.at("id")}, all.column("id"))
+	assert.Equal(t, note.at("id"), all.at("results", 1, "ancestors", 0, "id"))
+	assert.Empty(t, b.ok("u-bob", "GET", "content/"+id+"/child/comment?location=inline", "").column())
+
+	b.refused(http.StatusBadRequest, "u-bob", "POST", "content", `{"type":"whale","space":{"key":"ENG"},"title":"x"}`)
+	b.refused(http.StatusBadRequest, "u-bob", "PUT", "content/"+id, `{"type":"page","title":"x"}`)
+	b.refused(http.StatusForbidden, "u-bob", "POST", "content", `{"type":"page","space":{"key":"HR"},"title":"x"}`)
+	assert.Equal(t, http.StatusNoContent, b.do("u-bob", "DELETE", "content/"+id, "", nil).status)
+	b.refused(http.StatusNotFound, "u-bob", "GET", "content/"+id, "")
+	assert.Equal(t, http.StatusNoContent, b.do("u-bob", "DELETE", "content/"+id+"?status=trashed", "", nil).status)
+	b.refused(http.StatusNotFound, "u-bob", "GET", "content/"+id+"?status=any", "")
+}
+
+func TestRenderedBody(t *testing.T) {
+	b := start(t)
+	view := b.ok("u-ann", "GET", "content/1001?expand=body.view", "").at("body", "view", "value").(string)
+	assert.Contains(t, view, "<h1>Restart the pump</h1>")
+	assert.Contains(t, view, "<pre>systemctl restart pump</pre>Check the seal")
+	assert.NotContains(t, view, "bash")
+	assert.NotContains(t, view, "ac:")
+}
+
 func TestLegacySpaces(t *testing.T) {
 	b := start(t)
 	assert.Equal(t, ids("ENG", "S2"), b.ok("u-cid", "GET", "space?type=", "").column("key"))
