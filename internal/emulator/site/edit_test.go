@@ -97,7 +97,10 @@ func TestRefusals(t *testing.T) {
 		{"title clash over there", "ann", move("11", "append", "20"), 400},
 		{"mover may not write there", "cid", move("21", "append", "10"), 404},
 		{"purge needs the trash", "ann", func(e *site.Edit) error { return e.Purge("11") }, 400},
-		{"lock out", "ann", func(e *site.Edit) error { _, err := e.Restrict("11", site.Subjects{Users: []string{"bob"}}, site.Subjects{}); return err }, 400},
+		{"lock out", "ann", func(e *site.Edit) error {
+			_, err := e.Restrict("11", site.Subjects{Users: []string{"bob"}}, site.Subjects{})
+			return err
+		}, 400},
 		{"absent label", "ann", func(e *site.Edit) error { return e.RemoveLabel("11", "none") }, 403},
 		{"label with a space", "ann", func(e *site.Edit) error { _, err := e.AddLabels("11", []string{"a b"}); return err }, 400},
 		{"label on archived", "ann", func(e *site.Edit) error { _, err := e.AddLabels("15", []string{"a"}); return err }, 403},
@@ -243,7 +246,10 @@ func TestInlineComments(t *testing.T) {
 				assert.Equal(t, "open", c.Resolution)
 				assert.Equal(t, tc.want, strings.ReplaceAll(page.Storage, c.Inline.Marker, "R"))
 			})
-			require.Zero(t, as(t, s, "ann", func(e *site.Edit) error { _, err := e.Update("12", site.Change{Storage: ptr("<p>new</p>")}); return err }))
+			require.Zero(t, as(t, s, "ann", func(e *site.Edit) error {
+				_, err := e.Update("12", site.Change{Storage: ptr("<p>new</p>")})
+				return err
+			}))
 			view(s, func(v *site.View) { assert.Equal(t, "dangling", v.Comments("12")[0].Resolution) })
 		})
 	}
@@ -293,7 +299,10 @@ func TestCopy(t *testing.T) {
 
 func TestSpaces(t *testing.T) {
 	s := desk(t)
-	require.Zero(t, as(t, s, "bob", func(e *site.Edit) error { _, err := e.CreateSpace(site.Space{Key: "NEW", Name: "New"}, true); return err }))
+	require.Zero(t, as(t, s, "bob", func(e *site.Edit) error {
+		_, err := e.CreateSpace(site.Space{Key: "NEW", Name: "New"}, true)
+		return err
+	}))
 	view(s, func(v *site.View) { _, ok := v.SpaceByKey("NEW"); assert.False(t, ok, "private") })
 	s.Read("bob", func(v *site.View) {
 		sp, ok := v.SpaceByKey("new")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -38,7 +37,7 @@ func (q Query) Mark(c *Content) Mark {
 	case "modified":
 		m.Time = c.Updated.UnixNano()
 	case "title":
-		m.Text = strings.ToLower(c.Title)
+		m.Text = c.folded
 	}
 	return m
 }
@@ -48,8 +47,8 @@ func (m Mark) compare(o Mark) int {
 }
 
 // Walk yields the contents of a query that the user may see, in any status.
-// The order is kept between walks until the next change, so that a short walk
-// over a large site costs only what it yields.
+// Its list is sorted once and kept, so that a short walk over a large site costs
+// only what it yields. Do not change the site while walking.
 func (v *View) Walk(q Query) iter.Seq[*Content] {
 	list := v.site.orders.of(v.site, q)
 	return func(yield func(*Content) bool) {
@@ -85,7 +84,9 @@ func (q Query) start(list []*Content) int {
 	return i
 }
 
-// orders keeps sorted lists until the site changes.
+// orders keeps sorted lists, each made when it is first asked for. Readers of
+// the site may make one at the same time, hence the lock of its own; changes
+// come under the site's write lock only.
 type orders struct {
 	mu    sync.Mutex
 	lists map[order][]*Content
@@ -94,11 +95,34 @@ type orders struct {
 // order is what of a query decides about its list.
 type order struct{ kind, space, sort string }
 
-// forget drops every list; call it under the site's write lock.
+func (o order) holds(c *Content) bool {
+	return c != nil && c.Type == o.kind && (o.space == "" || o.space == c.Space)
+}
+
+// forget drops every list.
 func (o *orders) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.lists = nil
+}
+
+// swap puts a content into the lists in the place of its old state; either may
+// be nil.
+func (o *orders) swap(old, c *Content) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, list := range o.lists {
+		if key.holds(old) {
+			if i, found := slices.BinarySearchFunc(list, old, byOrder(key.sort)); found {
+				list = slices.Delete(list, i, i+1)
+			}
+		}
+		if key.holds(c) {
+			i, _ := slices.BinarySearchFunc(list, c, byOrder(key.sort))
+			list = slices.Insert(list, i, c)
+		}
+		o.lists[key] = list
+	}
 }
 
 func (o *orders) of(s *Site, q Query) []*Content {
@@ -110,14 +134,28 @@ func (o *orders) of(s *Site, q Query) []*Content {
 	}
 	list := []*Content{}
 	for _, c := range s.contents {
-		if c.Type == q.Type && (q.Space == "" || q.Space == c.Space) {
+		if key.holds(c) {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b *Content) int { return q.Mark(a).compare(q.Mark(b)) })
+	slices.SortFunc(list, byOrder(q.Sort))
 	if o.lists == nil {
 		o.lists = map[order][]*Content{}
 	}
 	o.lists[key] = list
 	return list
+}
+
+// byOrder compares contents as the marks of a query with this order compare.
+func byOrder(sort string) func(a, b *Content) int {
+	last := func(a, b *Content) int { return cmp.Or(cmp.Compare(a.num, b.num), cmp.Compare(a.ID, b.ID)) }
+	switch sort {
+	case "created":
+		return func(a, b *Content) int { return cmp.Or(a.Created.Compare(b.Created), last(a, b)) }
+	case "modified":
+		return func(a, b *Content) int { return cmp.Or(a.Updated.Compare(b.Updated), last(a, b)) }
+	case "title":
+		return func(a, b *Content) int { return cmp.Or(cmp.Compare(a.folded, b.folded), last(a, b)) }
+	}
+	return last
 }

@@ -23,7 +23,7 @@ func (s *Site) Load(r io.Reader) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.orders.forget()
+	s.orders.forget() // many lines are cheaper to sort at once
 	l := loader{site: s}
 	for {
 		raw, err := lines.ReadBytes('\n')
@@ -149,8 +149,35 @@ func (l *loader) resolve() error {
 			return fmt.Errorf("line %d: %w", p.line, err)
 		}
 	}
+	if err := l.checkTitles(known); err != nil {
+		return err
+	}
 	for _, p := range l.pending {
 		l.site.put(p.content)
+	}
+	return nil
+}
+
+// checkTitles refuses a second page of a title in a space.
+func (l *loader) checkTitles(known map[string]*Content) error {
+	batch := map[string]string{}
+	for _, p := range l.pending {
+		c := p.content
+		if !reservesTitle(c) || known[c.ID] != c {
+			continue
+		}
+		key := c.Space + "\x00" + lower(c.Title)
+		owner := batch[key]
+		if owner == "" && l.site.titleTaken(c.Space, c.Title, c.ID) {
+			owner = l.site.titles[c.Space][lower(c.Title)]
+			if known[owner] != nil {
+				owner = "" // it gets another title in this very file
+			}
+		}
+		if owner != "" {
+			return fmt.Errorf("line %d: content %s: the title %q belongs to page %s of the space", p.line, c.ID, c.Title, owner)
+		}
+		batch[key] = c.ID
 	}
 	return nil
 }

@@ -88,6 +88,7 @@ type Content struct {
 
 	history []Version // versions older than the newest that are known, oldest first
 	num     int64
+	folded  string // the title in lower case
 }
 
 // Inline is where an inline comment sits: the selected text, which match of it
@@ -134,6 +135,7 @@ type Refusal struct {
 	Message string
 }
 
+// Error is the message as the API shows it.
 func (r *Refusal) Error() string { return r.Message }
 
 func refuse(status int, message string) error { return &Refusal{Status: status, Message: message} }

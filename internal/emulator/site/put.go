@@ -20,11 +20,11 @@ func (s *Site) put(c *Content) {
 	if old != nil {
 		s.unindex(old)
 	}
-	c.num = number(c.ID)
+	c.num, c.folded = number(c.ID), strings.ToLower(c.Title)
 	s.lastID = max(s.lastID, min(c.num, 1<<52)) // ids of files are not reused
 	s.contents[c.ID] = c
 	s.index(c, old)
-	s.orders.forget()
+	s.orders.swap(old, c)
 }
 
 func (s *Site) index(c, old *Content) {
@@ -35,7 +35,7 @@ func (s *Site) index(c, old *Content) {
 		if s.titles[c.Space] == nil {
 			s.titles[c.Space] = map[string]string{}
 		}
-		s.titles[c.Space][strings.ToLower(c.Title)] = c.ID
+		s.titles[c.Space][c.folded] = c.ID
 	}
 	if old == nil && c.Type == "page" && c.Parent == "" && c.Status == "current" && s.homes[c.Space] == "" {
 		s.homes[c.Space] = c.ID
@@ -53,9 +53,8 @@ func (s *Site) adopt(c, old *Content) {
 }
 
 func (s *Site) unindex(old *Content) {
-	key := strings.ToLower(old.Title)
-	if reservesTitle(old) && s.titles[old.Space][key] == old.ID {
-		delete(s.titles[old.Space], key)
+	if reservesTitle(old) && s.titles[old.Space][old.folded] == old.ID {
+		delete(s.titles[old.Space], old.folded)
 	}
 }
 
@@ -80,7 +79,7 @@ func (s *Site) drop(c *Content) {
 	s.kids[c.Parent] = slices.DeleteFunc(slices.Clone(s.kids[c.Parent]), func(id string) bool { return id == c.ID })
 	delete(s.kids, c.ID)
 	delete(s.contents, c.ID)
-	s.orders.forget()
+	s.orders.swap(c, nil)
 }
 
 // reservesTitle says that no other page of the space may have this title.

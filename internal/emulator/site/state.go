@@ -127,6 +127,8 @@ func (e *Edit) checkMove(c, to *Content, parent string) error {
 	switch {
 	case c.Type != "page" && c.Type != "folder" || c.Status != "current":
 		return refuse(400, fmt.Sprintf("Content with id [%s] cannot be moved", c.ID))
+	case to.ID == c.ID:
+		return refuse(400, "A page cannot be moved next to itself")
 	case to.Type != "page" && to.Type != "folder":
 		return refuse(400, fmt.Sprintf("Content with id [%s] is no place for a page", to.ID))
 	case !e.maySpace(to.Space, "write"):
