@@ -33,7 +33,7 @@ type call struct {
 	args     []byte // canonical JSON of the arguments
 	dryRun   bool
 	site     Site
-	info     SiteInfo
+	info     confluence.Site
 	on       subject
 	request  policy.Request
 	decision policy.Decision

@@ -19,7 +19,8 @@ type Sites interface {
 // *confluence.Error. Listings return one page at a time; Next of the answer
 // is the Cursor of the next question.
 type Site interface {
-	Describe() SiteInfo
+	// Describe names the site for people and for policy.
+	Describe() confluence.Site
 	PageSource
 	PageSink
 	CommentStore
@@ -28,9 +29,6 @@ type Site interface {
 	AttachmentStore
 	Directory
 }
-
-// SiteInfo names a site for people and for policy.
-type SiteInfo = confluence.Site
 
 // PageSource reads pages, blog posts, their tree and their history.
 type PageSource interface {
