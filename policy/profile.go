@@ -87,3 +87,13 @@ func (p *Profile) RulesFor(g Group, a Action) []string {
 	}
 	return out
 }
+
+// Atoms takes the conditions of one rule apart; a rule without any has none.
+func (p *Profile) Atoms(id string) []rule.Atom {
+	for i := range p.rules {
+		if p.rules[i].rule.ID == id && p.rules[i].program != nil {
+			return p.rules[i].program.Atoms()
+		}
+	}
+	return nil
+}
