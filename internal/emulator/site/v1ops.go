@@ -1,5 +1,25 @@
 package site
 
+import "iter"
+
+// IndexedWhere is [View.Indexed] of what keep wants. keep is asked before the
+// costly visibility rule and must not let anything out of what it is shown.
+func (v *View) IndexedWhere(keep func(*Content) bool) iter.Seq[*Content] {
+	return func(yield func(*Content) bool) {
+		for _, kind := range []string{"page", "blogpost", "folder", "comment", "attachment"} {
+			for _, now := range v.site.orders.of(v.site, Query{Type: kind}) {
+				c := v.site.indexed(now)
+				if c == nil || c.Status != "current" || !keep(c) || !v.sees(now) || v.hangsOnHidden(now) {
+					continue
+				}
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Exists says that a content with the id is there, seen or not. Only what an
 // administrator asks may depend on it.
 func (v *View) Exists(id string) bool {

@@ -92,13 +92,15 @@ func (k *kit) find(v *site.View, q request, query *cql.Query, enough int) []hit 
 	d := &document{kit: k, site: q.call.Site, view: v}
 	open := k.searchable(v, q)
 	stops := !query.Ordered() && !query.Ranked()
+	wanted := func(c *site.Content) bool {
+		d.c = c
+		return open[c.Space] && query.Match(d)
+	}
 	var found []hit
-	for c := range v.Indexed() {
-		if d.c = c; open[c.Space] && query.Match(d) {
-			found = append(found, hit{content: c, rank: query.Rank(d)})
-			if stops && len(found) >= enough {
-				break
-			}
+	for c := range v.IndexedWhere(wanted) {
+		found = append(found, hit{content: c, rank: query.Rank(d)})
+		if stops && len(found) >= enough {
+			break
 		}
 	}
 	return found
