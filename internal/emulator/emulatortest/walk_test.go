@@ -106,6 +106,9 @@ func writes() []step {
 		{200, "POST " + r2 + `/blogposts {"spaceId":"100","status":"current","title":"News","body":{"representation":"storage","value":"<p>n</p>"}}`},
 		{200, "PUT " + r2 + `/blogposts/{} {"id":"{}","status":"current","title":"News","body":{"representation":"storage","value":"<p>nn</p>"},"version":{"number":2}}`},
 		{204, "DELETE " + r2 + `/blogposts/{}`},
+		{200, "POST " + r1 + `/content {"type":"page","title":"Old way","space":{"key":"ENG"},"body":{"storage":{"value":"<p>o</p>","representation":"storage"}}}`},
+		{200, "PUT " + r1 + `/content/{} {"type":"page","title":"Old way","version":{"number":2},"body":{"storage":{"value":"<p>oo</p>","representation":"storage"}}}`},
+		{204, "DELETE " + r1 + `/content/{}`},
 		{200, "POST " + r2 + `/folders {"spaceId":"100","title":"Box","parentId":"1000"}`},
 		{204, "DELETE " + r2 + `/folders/{}`},
 		{204, "DELETE " + r2 + `/pages/1011`},
@@ -189,7 +192,7 @@ func (w *walker) take(s step) []byte {
 // makes tells whether the id in a POST's answer is worth keeping.
 func makes(path string) bool {
 	last := path[strings.LastIndex(path, "/")+1:]
-	return strings.Contains(" pages blogposts folders footer-comments inline-comments archive page ", " "+last+" ")
+	return strings.Contains(" pages blogposts content folders footer-comments inline-comments archive ", " "+last+" ")
 }
 
 func (w *walker) mark(method, path string) {
@@ -199,7 +202,7 @@ func (w *walker) mark(method, path string) {
 	w.seen[pattern] = true
 }
 
-// field finds a top-level or first string field of a JSON answer.
+// field is the value after the first such name in a JSON answer.
 func field(answer []byte, name string) string {
 	_, rest, ok := bytes.Cut(answer, []byte(`"`+name+`":"`))
 	if !ok {
