@@ -24,13 +24,38 @@ func (p *Profile) Check(file string) error {
 	return nil
 }
 
-// Cases gives the calls of the profile's tests, in order.
-func (p *Profile) Cases() []Request {
-	out := make([]Request, 0, len(p.file.Tests))
+// Request builds the call a test, or a person who asks, describes.
+func (p *Profile) Request(g profile.Given) Request { return newRequest(g, p.file.Name) }
+
+// Uncovered lists what the profile's tests never reach: cells as "group
+// action", and ids of rules that never matched. Cells in which nothing can be
+// written are left out.
+func (p *Profile) Uncovered() (cells, rules []string) {
+	reached, matched := map[string]bool{}, map[string]bool{}
 	for _, t := range p.file.Tests {
-		out = append(out, newRequest(t.Given, p.file.Name))
+		r := p.Request(t.Given)
+		reached[string(r.Group)+" "+string(r.Action)] = true
+		_, traces := p.Explain(r)
+		for _, trace := range traces {
+			if trace.Verdict == reasonRuleDenied || trace.Verdict == reasonApproval {
+				matched[trace.Rule] = true
+			}
+		}
 	}
-	return out
+	cells, rules = []string{}, []string{}
+	for _, g := range []Group{Pages, Spaces, Search, Attachments, Users} {
+		for _, a := range []Action{Read, Create, Update, Delete} {
+			if name := string(g) + " " + string(a); !reached[name] && (a == Read || writable(g)) {
+				cells = append(cells, name)
+			}
+		}
+	}
+	for i := range p.rules {
+		if id := p.rules[i].rule.ID; !matched[id] {
+			rules = append(rules, id)
+		}
+	}
+	return cells, rules
 }
 
 func differs(want profile.Expect, d Decision) string {

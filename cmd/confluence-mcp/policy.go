@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type policyDeps struct {
 	Profiles func() (*policy.Set, error)
 	// Tools names every tool with its cell.
 	Tools []policyTool
+	// Resource loads a page for explain; nil leaves the flag out.
+	Resource func(ctx context.Context, pageID string) (policy.Resource, error)
 }
 
 // policyTool is one tool of the catalogue. Group is empty for a tool that has
@@ -60,7 +63,8 @@ func newPolicyCommand(deps policyDeps) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(policyCheckCommand(deps), policyMatrixCommand(deps))
+	cmd.AddCommand(policyCheckCommand(deps), policyTestCommand(deps), policyExplainCommand(deps),
+		policyMatrixCommand(deps), policyDiffCommand(deps), policySchemaCommand(deps))
 	return cmd
 }
 

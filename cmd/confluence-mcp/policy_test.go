@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,4 +113,90 @@ func TestPolicyMatrix(t *testing.T) {
 
 	_, _, code = runPolicy(t, "matrix", "nobody")
 	assert.Equal(t, 2, code)
+}
+
+func TestPolicyTestWithCoverage(t *testing.T) {
+	for _, name := range []string{"read-only", "documentation-manager", "full-access"} {
+		stdout, _, code := runPolicy(t, "test", "--coverage", "--json", name)
+		assert.Zero(t, code, name)
+		var r caseResult
+		require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+		assert.Empty(t, r.UncoveredRules, "shipped profiles test every rule")
+		assert.Positive(t, r.Tests)
+	}
+	untested := writeProfile(t, soundProfile[:strings.Index(soundProfile, "tests:")])
+	stdout, _, code := runPolicy(t, "test", untested)
+	assert.Zero(t, code)
+	assert.Contains(t, stdout, "0 of 0 tests passed")
+	stdout, _, code = runPolicy(t, "test", "--coverage", untested)
+	assert.Equal(t, exitTestsFailed, code)
+	assert.Contains(t, stdout, "no test matches rule frozen")
+	assert.Contains(t, stdout, "no test asks for pages update")
+
+	failing := writeProfile(t, strings.Replace(soundProfile, "effect: deny, rule", "effect: allow, rule", 1))
+	_, stderr, code := runPolicy(t, "test", failing)
+	assert.Equal(t, exitTestsFailed, code)
+	assert.Contains(t, stderr, "want allow, got deny (rule_denied by rule frozen)")
+}
+
+func TestPolicyExplain(t *testing.T) {
+	file := writeProfile(t, soundProfile)
+	cases := []struct {
+		name string
+		args []string
+		want string
+		code int
+	}{
+		{"denied", []string{"--tool", "update_page", "--space", "HR", "--as", "u-ann"}, "result  deny (rule_denied) by rule frozen", 0},
+		{"allowed", []string{"--given", "{tool: update_page, resource: {space_key: ENG}}"}, "result  allow (allowed)", 0},
+		{"not loaded", []string{"--tool", "confluence_update_page"}, `still to know: resource.space_key == "HR"`, 0},
+		{"steps", []string{"--tool", "update_page", "--space", "HR"}, `resource.space_key == "HR"  ->  true`, 0},
+		{"no call", nil, "", 2},
+		{"two calls", []string{"--tool", "x", "--given", "{tool: y}"}, "", 2},
+		{"bad call", []string{"--given", "{tool: update_page, page: 7}"}, "", 2},
+		{"tool that says nothing", []string{"--tool", "frobnicate"}, "", 2},
+		{"no file", []string{"--given", "@/nonexistent"}, "", 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			stdout, _, code := runPolicy(t, append([]string{"explain", file}, c.args...)...)
+			assert.Equal(t, c.code, code)
+			assert.Contains(t, stdout, c.want)
+		})
+	}
+	stdout, _, code := runPolicy(t, "explain", file, "--json", "--tool", "update_page", "--space", "HR")
+	require.Zero(t, code)
+	var e explained
+	require.NoError(t, json.Unmarshal([]byte(stdout), &e))
+	assert.Equal(t, "deny", e.Effect)
+	require.Len(t, e.Rules, 1)
+}
+
+func TestPolicyDiff(t *testing.T) {
+	before := writeProfile(t, soundProfile)
+	looser := writeProfile(t, strings.Replace(soundProfile[:strings.Index(soundProfile, "tests:")], `== "HR"`, `== "LEGAL"`, 1))
+	stdout, _, code := runPolicy(t, "diff", before, before)
+	assert.Zero(t, code)
+	assert.Contains(t, stdout, "widened: 0 of")
+
+	stdout, _, code = runPolicy(t, "diff", before, looser)
+	assert.Equal(t, exitWidened, code)
+	assert.Contains(t, stdout, `for example pages update given {"resource.space_key":"HR"}: deny (rule_denied, rule frozen) -> allow (allowed)`)
+	assert.Contains(t, stdout, "exact: ")
+
+	stdout, _, code = runPolicy(t, "diff", "--json", "full-access", "read-only")
+	assert.Zero(t, code, "narrowing is fine")
+	assert.Contains(t, stdout, `"group": "pages"`)
+	_, _, code = runPolicy(t, "diff", "read-only", "full-access", "--samples", "100")
+	assert.Equal(t, exitWidened, code)
+	_, _, code = runPolicy(t, "diff", "read-only", writeProfile(t, "x: 1\n"))
+	assert.Equal(t, exitInvalid, code)
+}
+
+func TestPolicySchema(t *testing.T) {
+	stdout, _, code := runPolicy(t, "schema")
+	require.Zero(t, code)
+	var schema map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stdout), &schema))
+	assert.Equal(t, "https://json-schema.org/draft/2020-12/schema", schema["$schema"])
 }

@@ -90,7 +90,7 @@ func Profiles(before, after *policy.Profile, cfg Config) Result {
 			c.cell(g, a)
 		}
 	}
-	c.result.Limits = limits(before.File().Limits, after.File().Limits)
+	c.result.Limits = limits(before, after)
 	return c.result
 }
 
@@ -205,19 +205,28 @@ func text(d policy.Decision) string {
 	return fmt.Sprintf("%s (%s)", d.Effect, d.Reason)
 }
 
-// limits compares the counted limits; a larger one lets more through.
-func limits(before, after profile.Limits) []Change {
+// limits compares the counted limits. A larger one lets more through where
+// there is anything it limits.
+func limits(before, after *policy.Profile) []Change {
 	out := []Change{}
-	add := func(name string, was, is *int64) {
+	add := func(name string, was, is *int64, matters bool) {
 		if number(was) == number(is) {
 			return
 		}
-		out = append(out, Change{Limit: name, Before: number(was), After: number(is), Widens: was != nil && (is == nil || *is > *was)})
+		larger := was != nil && (is == nil || *is > *was)
+		out = append(out, Change{Limit: name, Before: number(was), After: number(is), Widens: larger && matters})
 	}
-	add("writes_per_minute", wide(before.WritesPerMinute), wide(after.WritesPerMinute))
-	add("deletes_per_day", wide(before.DeletesPerDay), wide(after.DeletesPerDay))
-	add("max_body_bytes", before.MaxBodyBytes, after.MaxBodyBytes)
+	was, is := before.File().Limits, after.File().Limits
+	deletes := writes(after, policy.Delete)
+	edits := writes(after, policy.Create) || writes(after, policy.Update)
+	add("writes_per_minute", wide(was.WritesPerMinute), wide(is.WritesPerMinute), deletes || edits)
+	add("deletes_per_day", wide(was.DeletesPerDay), wide(is.DeletesPerDay), deletes)
+	add("max_body_bytes", was.MaxBodyBytes, is.MaxBodyBytes, edits)
 	return out
+}
+
+func writes(p *policy.Profile, a policy.Action) bool {
+	return p.Visible(policy.Pages, a) || p.Visible(policy.Spaces, a) || p.Visible(policy.Attachments, a)
 }
 
 func wide(n *int) *int64 {

@@ -77,7 +77,9 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestLimitsThatLetMoreThroughWiden(t *testing.T) {
-	limit := func(text string) *policy.Profile { return parse(t, head+"limits: {"+text+"}\n") }
+	limit := func(text string) *policy.Profile {
+		return parse(t, strings.Replace(head, "read_write}", "read_write, allow_delete: true}", 1)+"limits: {"+text+"}\n")
+	}
 	cases := []struct {
 		before, after string
 		wider         bool
@@ -93,6 +95,8 @@ func TestLimitsThatLetMoreThroughWiden(t *testing.T) {
 		assert.Equal(t, c.wider, r.Wider(), "%s to %s", c.before, c.after)
 		assert.Zero(t, r.Points, "limits over time are not combinations")
 	}
+	r := compare.Profiles(parse(t, head+"limits: {deletes_per_day: 1}\n"), parse(t, head), compare.Config{})
+	assert.False(t, r.Wider(), "nothing can be deleted")
 }
 
 // draft is a profile under mutation.

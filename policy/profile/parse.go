@@ -5,15 +5,11 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 )
 
 // maxBytes is the largest file that is read.
@@ -29,7 +25,8 @@ func Schema() []byte { return []byte(schemaJSON) }
 
 // Parser reads profile files. It may be used by many goroutines.
 type Parser struct {
-	schema *jsonschema.Schema
+	schema *jsonschema.Schema // of a file
+	given  *jsonschema.Schema // of the call in a test
 }
 
 // NewParser compiles the schema once.
@@ -46,7 +43,11 @@ func NewParser() (*Parser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile schema: %w", err)
 	}
-	return &Parser{schema: schema}, nil
+	given, err := c.Compile(schemaURL + "#/$defs/test/properties/given")
+	if err != nil {
+		return nil, fmt.Errorf("profile schema: %w", err)
+	}
+	return &Parser{schema: schema, given: given}, nil
 }
 
 // Parse reads one file of at most 256 KiB. The error is always a [Problems];
@@ -65,7 +66,7 @@ func (p *Parser) Parse(name string, text []byte) (File, error) {
 		d.addSchema(root, err)
 		return File{}, d.problems
 	}
-	file, err := decode(value)
+	file, err := decode[File](value)
 	if err != nil {
 		return File{}, d.fail(root, err.Error())
 	}
@@ -77,15 +78,39 @@ func (p *Parser) Parse(name string, text []byte) (File, error) {
 	return file, nil
 }
 
-func decode(value any) (File, error) {
-	var file File
+// ParseGiven reads one call in the form that tests use. The error is always a
+// [Problems].
+func (p *Parser) ParseGiven(name string, text []byte) (Given, error) {
+	d := document{name: name, text: text}
+	root, err := d.read()
+	if err != nil {
+		return Given{}, err
+	}
+	value := d.value(root)
+	if len(d.problems) > 0 {
+		return Given{}, d.problems
+	}
+	if err := p.given.Validate(value); err != nil {
+		d.addSchema(root, err)
+		return Given{}, d.problems
+	}
+	given, err := decode[Given](value)
+	if err != nil {
+		return Given{}, d.fail(root, err.Error())
+	}
+	given.Tool = fullName(given.Tool)
+	return given, nil
+}
+
+func decode[T any](value any) (T, error) {
+	var out T
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return file, err
+		return out, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	return file, dec.Decode(&file)
+	return out, dec.Decode(&out)
 }
 
 // document is one file on its way from text to value, with what is wrong.
@@ -216,82 +241,4 @@ func (d *document) scalar(n *yaml.Node) any {
 		d.add(n, "the number is out of range")
 	}
 	return n.Value
-}
-
-// addSchema turns the schema's verdict into problems at the nodes it is about.
-func (d *document) addSchema(root *yaml.Node, err error) {
-	verdict, ok := err.(*jsonschema.ValidationError)
-	if !ok {
-		d.add(root, err.Error())
-		return
-	}
-	d.addCause(root, verdict, message.NewPrinter(language.English))
-	slices.SortStableFunc(d.problems, func(a, b Problem) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
-	d.problems = slices.CompactFunc(d.problems, func(a, b Problem) bool {
-		return a.Line == b.Line && a.Column == b.Column && a.Text == b.Text
-	})
-}
-
-func (d *document) addCause(root *yaml.Node, v *jsonschema.ValidationError, p *message.Printer) {
-	for _, c := range v.Causes {
-		d.addCause(root, c, p)
-	}
-	if len(v.Causes) > 0 {
-		return
-	}
-	at := find(root, v.InstanceLocation)
-	where := strings.Join(v.InstanceLocation, ".")
-	if extra, ok := v.ErrorKind.(*kind.AdditionalProperties); ok {
-		for _, key := range extra.Properties {
-			d.add(keyNode(at, key), fmt.Sprintf("unknown key %q", strings.TrimPrefix(where+"."+key, ".")))
-		}
-		return
-	}
-	text := v.ErrorKind.LocalizedString(p)
-	if where != "" {
-		text = where + ": " + text
-	}
-	d.add(at, text)
-}
-
-// find walks to the node at a path of keys and indexes; it stops at the last
-// one that exists.
-func find(n *yaml.Node, path []string) *yaml.Node {
-	for _, step := range path {
-		next := child(n, step)
-		if next == nil {
-			return n
-		}
-		n = next
-	}
-	return n
-}
-
-func child(n *yaml.Node, step string) *yaml.Node {
-	if n.Kind == yaml.SequenceNode {
-		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.Content) {
-			return n.Content[i]
-		}
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Kind == yaml.MappingNode && n.Content[i].Value == step {
-			return n.Content[i+1]
-		}
-	}
-	return nil
-}
-
-func keyNode(n *yaml.Node, key string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Kind == yaml.MappingNode && n.Content[i].Value == key {
-			return n.Content[i]
-		}
-	}
-	return n
 }
