@@ -192,14 +192,11 @@ func fetch[T any](ctx context.Context, w *wire, c *call) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	if len(ans.body) == 0 {
-		return v, nil
-	}
 	if err := json.Unmarshal(ans.body, &v); err != nil {
 		f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref, Err: err}, status: ans.status}
 		f.notConfluence()
 		f.Message = "the answer of Confluence is not valid JSON of the expected form"
-		return v, f
+		return v, c.settle(f)
 	}
 	return v, nil
 }

@@ -47,9 +47,10 @@ func (c *call) mayRepeat(f *failure) bool {
 	return f.status == http.StatusTooManyRequests || f.unsent || c.safe
 }
 
-// inDoubt reports that Confluence may have applied the call.
+// inDoubt reports that Confluence may have applied the call: it failed half
+// way, the answer was lost, or it is a success that cannot be read.
 func (f *failure) inDoubt() bool {
-	return f.status >= 500 || f.status == 0 && !f.unsent && f.Kind == confluence.Unavailable
+	return f.status >= 500 || f.status >= 200 && f.status < 300 || f.status == 0 && !f.unsent && f.Kind == confluence.Unavailable
 }
 
 // waitToRepeat waits as asked or with backoff. A rate limit pauses everybody

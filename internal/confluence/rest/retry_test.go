@@ -334,6 +334,23 @@ func TestLostAnswerOfASaveIsSettledByReading(t *testing.T) {
 	}
 }
 
+func TestSaveWithAnUnreadableAnswerIsSettledByReading(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<html>session expired</html>")
+			return
+		}
+		onePage(w, r)
+	})
+	c := f.client(t)
+	saved, err := c.UpdatePage(ctx, confluence.PageUpdate{ID: "7", Title: "Seven", Body: "<p>x</p>", Version: 3})
+	require.NoError(t, err)
+	assert.Equal(t, 3, saved.Version.Number)
+	_, err = c.UpdatePage(ctx, confluence.PageUpdate{ID: "7", Title: "Seven", Body: "<p>y</p>", Version: 4})
+	assert.Contains(t, code(t, err, confluence.Unavailable, "net.not_confluence").Message, "was not made")
+}
+
 func TestUploadIsRepeatedAfter429OnlyWhenItCanBeReadAgain(t *testing.T) {
 	var bodies []string
 	var n atomic.Int64
