@@ -56,8 +56,9 @@ func (j *journal) since(n int, keep func(*Request) bool) []Request {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	out := []Request{}
-	for _, e := range j.entries {
-		if e.N > n && keep(e) {
+	dropped := j.n - len(j.entries)
+	for _, e := range j.entries[min(max(0, n-dropped), len(j.entries)):] {
+		if keep(e) {
 			out = append(out, *e)
 		}
 	}

@@ -279,6 +279,7 @@ func TestSitesOfAGrant(t *testing.T) {
 	assert.Equal(t, []string{cloudB}, resources(t, e, both), "a newer consent of the same person overrides the older")
 	assert.False(t, works(t, e, both), "and site A with it")
 	assert.Equal(t, []string{}, resources(t, e, access("emulator_site", "none")))
+	assert.Equal(t, []string{cloudA}, resources(t, e, access("emulator_site", "|"+cloudA)), "the page sends an empty one along")
 	all := access()
 	require.NoError(t, e.Apply(0, `{"kind":"oauth","duplicate_resources":true}`))
 	assert.Equal(t, []string{cloudA, cloudA, cloudB, cloudB}, resources(t, e, all))

@@ -142,6 +142,7 @@ func consentPage() *template.Template {
 <form method="get" action="/authorize">
 {{range $k, $v := .Hidden}}<input type="hidden" name="{{$k}}" value="{{index $v 0}}">
 {{end}}<p><label>As the account with the id <input name="emulator_user" placeholder="u-ann"></label></p>
+<input type="hidden" name="emulator_site" value="">
 <p>{{range .Sites}}<label><input type="checkbox" name="emulator_site" value="{{.CloudID}}" checked> {{.Name}}</label> {{end}}</p>
 <button>Accept</button> <button name="emulator_deny" value="1">Cancel</button>
 </form></html>
