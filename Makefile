@@ -1,5 +1,6 @@
 # Everything CI runs is here; .ci/run calls the same targets on a fresh clone.
 GO      ?= go
+GOTEST  ?= $(GO) test
 BIN     := bin
 export CGO_ENABLED ?= 0
 
@@ -12,7 +13,7 @@ demo: build            ## serve the sample company at http://127.0.0.1:8642/mcp
 	$(BIN)/confluence-mcp demo
 
 test: vet              ## every Go test under the race detector (needs a C compiler for it)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 20m ./...
 
 vet:
 	$(GO) vet ./...
@@ -23,7 +24,7 @@ bench:                 ## benchmarks, with ratios to a baseline of the same run
 
 clients: build         ## clients nobody here wrote: TypeScript SDKs, inspector, conformance suite (needs npm)
 	cd testdata/clients && npm ci --no-audit --no-fund
-	CGO_ENABLED=0 $(GO) test -count=1 -tags clients -timeout 20m -run Outside ./server/... ./cmd/...
+	$(GOTEST) -count=1 -tags clients -timeout 20m -run Outside ./server/... ./cmd/...
 
 fuzz:                  ## each fuzz target for a short while
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep ^Fuzz); do \
