@@ -10,12 +10,15 @@ import (
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"confluence-mcp/tools"
 )
 
 // Defaults of a [Config], with their units.
 const (
 	defaultMaxBody      = 1 << 20          // bytes; every tool argument but a file fits many times over
 	defaultUploadBody   = 16 << 20         // bytes; a file of about 10 MiB in base64
+	defaultPageBody     = 4 << 20          // bytes; a page of 2 MB, escaped
 	defaultMaxLine      = 100 << 20        // bytes of one message over standard streams
 	defaultRate         = 50               // requests a second of one principal
 	defaultBurst        = 100              // requests at once of one principal
@@ -25,7 +28,6 @@ const (
 	defaultIdle         = 2 * time.Minute  // between two requests of one connection
 	defaultSessionIdle  = 30 * time.Minute // before an unused session ends
 	defaultRecheck      = 2 * time.Second  // how often credentials of a running request are looked at again
-	defaultInput        = "confluence_upload_attachment"
 	maxHeaderBytes      = 64 << 10
 	maxSessionsPerAgent = 1000
 )
@@ -58,7 +60,7 @@ type Config struct {
 	AuthorizationServers []string
 
 	MaxBody    int64            // bytes of a request body, default 1 MiB
-	ToolBodies map[string]int64 // larger caps by tool name; default: 16 MiB for the upload tool
+	ToolBodies map[string]int64 // larger caps by tool name; default: 16 MiB for uploads, 4 MiB for pages
 	MaxLine    int64            // bytes of one message over streams, default 100 MiB
 
 	Rate  float64 // requests a second of one principal, default 50
@@ -119,7 +121,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.SessionIdle = or(c.SessionIdle, defaultSessionIdle)
 	c.Recheck = or(c.Recheck, defaultRecheck)
 	if c.ToolBodies == nil {
-		c.ToolBodies = map[string]int64{defaultInput: defaultUploadBody}
+		c.ToolBodies = map[string]int64{
+			tools.Prefix + "upload_attachment": defaultUploadBody,
+			tools.Prefix + "create_page":       defaultPageBody,
+			tools.Prefix + "update_page":       defaultPageBody,
+		}
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
