@@ -133,12 +133,12 @@ func fail(w http.ResponseWriter, err error) {
 	wire.JSON(w, status, object{
 		"statusCode": status,
 		"data":       object{"authorized": status != http.StatusForbidden, "valid": status != http.StatusBadRequest, "errors": []any{}, "successful": false},
-		"message":    exception(status) + err.Error(),
+		"message":    exception(status, err.Error()),
 	})
 }
 
-// exception is the Java class name that the real messages begin with.
-func exception(status int) string {
+// exception puts the Java class name before a message, unless it has one.
+func exception(status int, message string) string {
 	names := map[int]string{
 		http.StatusBadRequest:            "BadRequestException",
 		http.StatusForbidden:             "PermissionException",
@@ -147,10 +147,12 @@ func exception(status int) string {
 		http.StatusRequestEntityTooLarge: "RequestEntityTooLargeException",
 		http.StatusNotImplemented:        "NotImplementedServiceException",
 	}
-	if name, ok := names[status]; ok {
-		return "com.atlassian.confluence.api.service.exceptions." + name + ": "
+	const prefix = "com.atlassian.confluence.api.service.exceptions."
+	name, ok := names[status]
+	if !ok || strings.HasPrefix(message, prefix) {
+		return message
 	}
-	return ""
+	return prefix + name + ": " + message
 }
 
 func refuse(status int, format string, args ...any) error {

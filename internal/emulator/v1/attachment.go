@@ -28,7 +28,16 @@ func attachmentRoutes() []wire.Route {
 		route(http.MethodPost, path+"/{att}/data", write, uploading(replaceFile)),
 		route(http.MethodPut, path+"/{att}", props, writing(updateAttachment)),
 		get(path+"/{att}/download", anyOf("readonly:content.attachment:confluence", "read:attachment:confluence"), reading(download)),
+		{Method: http.MethodGet, Pattern: "/wiki/download/attachments/{id}/{name}", Handle: browserDownload},
 	}
+}
+
+// browserDownload is where the download links point: it takes a browser's
+// session and no token.
+func browserDownload(w http.ResponseWriter, _ *http.Request, _ wire.Call) {
+	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte("<html><body><h1>401 Unauthorized</h1></body></html>")) // the client is gone; there is nobody to tell
 }
 
 // upload is a parsed multipart body.

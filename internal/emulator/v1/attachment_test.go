@@ -1,9 +1,7 @@
 package v1_test
 
 import (
-	"encoding/base64"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -137,9 +135,13 @@ func TestAttachmentsOfHiddenPagesAreHidden(t *testing.T) {
 	b.refused(http.StatusNotFound, "u-ann", "GET", "content/1001/child/attachment/att6003/download", "")
 	assert.Equal(t, http.StatusFound, b.get("u-ann", "content/1002/child/attachment/att6003/download").status)
 	location := b.get("u-ann", "content/1002/child/attachment/att6003/download").header.Get("Location")
-	u, err := url.Parse(location)
-	require.NoError(t, err)
-	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(u.Query().Get("token"), ".")[0])
-	require.NoError(t, err)
-	assert.NotContains(t, string(raw), "token")
+	assert.NotContains(t, location, b.Token("u-ann"))
+}
+
+func TestDownloadLinksTakeNoToken(t *testing.T) {
+	b := start(t)
+	link := b.ok("u-ann", "GET", box+"?filename=pump.png", "").at("results", 0, "_links", "download").(string)
+	a := b.do("u-ann", "GET", b.URL+link, "", nil)
+	assert.Equal(t, http.StatusUnauthorized, a.status)
+	assert.Contains(t, a.header.Get("Content-Type"), "text/html")
 }

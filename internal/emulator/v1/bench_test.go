@@ -6,9 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"net/http/httptest"
 	"net/textproto"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -16,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
-	"confluence-mcp/internal/emulator/site"
 	"confluence-mcp/internal/emulator/v1"
 	"confluence-mcp/internal/emulator/wire"
 )
@@ -143,14 +140,11 @@ func (a answer) column(path ...any) []any {
 	return out
 }
 
-// serve answers /search straight from the handler, for benchmarks.
-func serve(s *site.Site) func(cql string) {
+// handlerOf is a route's bare handler, for fuzzing and benchmarks.
+func handlerOf(pattern string) func(http.ResponseWriter, *http.Request, wire.Call) {
 	for _, r := range v1.Routes() {
-		if r.Pattern == "/wiki/rest/api/search" {
-			return func(cql string) {
-				req := httptest.NewRequest(http.MethodGet, "/wiki/rest/api/search?cql="+url.QueryEscape(cql), nil)
-				r.Handle(httptest.NewRecorder(), req, wire.Call{Site: s, User: "u"})
-			}
+		if r.Pattern == pattern {
+			return r.Handle
 		}
 	}
 	return nil

@@ -236,7 +236,7 @@ func (q request) contentLinks(v *site.View, c *site.Content) object {
 	case "page", "blogpost":
 		links["editui"] = "/pages/resumedraft.action?draftId=" + c.ID
 	case "attachment":
-		links["download"] = "/rest/api/content/" + c.Parent + "/child/attachment/" + c.ID + "/download"
+		links["download"] = "/download/attachments/" + v.Container(c).ID + "/" + url.PathEscape(c.Title) + "?version=" + strconv.Itoa(c.Version) + "&api=v2"
 	}
 	return links
 }

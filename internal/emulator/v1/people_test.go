@@ -64,6 +64,9 @@ func TestEveryRouteHasScopesAndAPattern(t *testing.T) {
 		name := r.Method + " " + r.Pattern
 		assert.False(t, seen[name], name)
 		seen[name] = true
+		if strings.HasPrefix(r.Pattern, "/wiki/download/") {
+			continue // no scope opens it
+		}
 		assert.True(t, strings.HasPrefix(r.Pattern, "/wiki/rest/api/"), name)
 		assert.NotEmpty(t, r.Scopes, name)
 		for _, set := range r.Scopes {

@@ -57,7 +57,7 @@ func (q request) position() (cursor, error) {
 	if err == nil {
 		err = json.Unmarshal(raw, &at)
 	}
-	if err != nil || at.Offset < 0 || q.query("cql") != "" && q.query("cql") != at.CQL {
+	if err != nil || at.Offset < 0 || at.Offset > math.MaxInt32 || q.query("cql") != "" && q.query("cql") != at.CQL {
 		return at, refuse(http.StatusBadRequest, "Invalid cursor")
 	}
 	return at, nil

@@ -1,8 +1,10 @@
 package v1_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,7 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
 )
 
 func found(q string) string { return "content/search?limit=200&cql=" + url.QueryEscape(q) }
@@ -217,7 +221,11 @@ func BenchmarkSearch100kPages(b *testing.B) {
 		fmt.Fprintf(&lines, `{"kind":"content","id":"%d","type":"page","space":"K","title":"Page %d","storage":"<p>%s %d</p>"}`+"\n", 1000+i, i, filler, i)
 	}
 	require.NoError(b, s.Load(strings.NewReader(lines.String())))
-	get := serve(s)
+	handle := handlerOf("/wiki/rest/api/search")
+	get := func(cql string) {
+		req := httptest.NewRequest(http.MethodGet, "/wiki/rest/api/search?cql="+url.QueryEscape(cql), nil)
+		handle(httptest.NewRecorder(), req, wire.Call{Site: s, User: "u"})
+	}
 	get("text ~ warm")
 	for _, q := range []string{`text ~ "99999"`, `type = page and space = K order by lastmodified desc`, `title ~ "777"`} {
 		b.Run(q, func(b *testing.B) {
@@ -226,4 +234,19 @@ func BenchmarkSearch100kPages(b *testing.B) {
 			}
 		})
 	}
+}
+
+func FuzzSearch(f *testing.F) {
+	s := site.New(site.Config{Now: emulatortest.Epoch})
+	require.NoError(f, s.Load(strings.NewReader(emulatortest.SmallSite)))
+	handle := handlerOf("/wiki/rest/api/search")
+	f.Add(`type = page and text ~ "pump re*"`, "content.body.view,content.history", "highlight", "", "50")
+	f.Add(`type in (page, space) order by created desc`, "content.children.comment.ancestors.restrictions.read", "indexed", "e30", "0")
+	f.Fuzz(func(t *testing.T, query, expand, excerpt, cursor, limit string) {
+		q := url.Values{"cql": {query}, "expand": {expand}, "excerpt": {excerpt}, "cursor": {cursor}, "limit": {limit}}
+		w := httptest.NewRecorder()
+		handle(w, httptest.NewRequest(http.MethodGet, "/wiki/rest/api/search?"+q.Encode(), nil), wire.Call{Site: s, User: "u-bob"})
+		require.True(t, json.Valid(w.Body.Bytes()))
+		require.NotContains(t, w.Body.String(), "zeppelin by autumn", "bob does not see that page")
+	})
 }

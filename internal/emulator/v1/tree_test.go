@@ -3,6 +3,7 @@ package v1_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -174,6 +175,9 @@ func TestWritesThatLeftTheDocument(t *testing.T) {
 	assert.Equal(t, note.at("id"), all.at("results", 1, "ancestors", 0, "id"))
 	assert.Empty(t, b.ok("u-bob", "GET", "content/"+id+"/child/comment?location=inline", "").column())
 
+	large := b.refused(http.StatusRequestEntityTooLarge, "u-bob", "POST", "content",
+		`{"type":"page","space":{"key":"ENG"},"title":"Large","body":{"storage":{"value":"`+strings.Repeat("x", 5<<20+1)+`"}}}`)
+	assert.Regexp(t, `^com\.atlassian\.confluence\.api\.service\.exceptions\.RequestEntityTooLargeException: Request too large`, large.at("message"))
 	b.refused(http.StatusBadRequest, "u-bob", "POST", "content", `{"type":"whale","space":{"key":"ENG"},"title":"x"}`)
 	b.refused(http.StatusBadRequest, "u-bob", "PUT", "content/"+id, `{"type":"page","title":"x"}`)
 	b.refused(http.StatusForbidden, "u-bob", "POST", "content", `{"type":"page","space":{"key":"HR"},"title":"x"}`)
