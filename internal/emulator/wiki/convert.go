@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/yuin/goldmark/parser"
 )
 
 // Growth says how large a site file becomes.
@@ -42,7 +44,7 @@ func Convert(w io.Writer, dir fs.FS, g Growth) error {
 		g.Pages = len(c.pages)
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
-	cv := &converter{corpus: c, growth: g, lines: newLines(out)}
+	cv := &converter{corpus: c, growth: g, parser: newParser(), lines: newLines(out)}
 	cv.people()
 	cv.spaces()
 	for k := range g.Pages {
@@ -78,6 +80,7 @@ func (l *lines) put(v any) {
 type converter struct {
 	corpus    *corpus
 	growth    Growth
+	parser    parser.Parser
 	lines     *lines
 	taskLists int // task-like lists so far, over all pages
 }

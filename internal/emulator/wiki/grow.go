@@ -2,10 +2,13 @@ package wiki
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -19,9 +22,7 @@ const firstHangingID = 20_000_000_000
 // and hangs below the same copy of its parent; comments and attachments go
 // along. A site that is already as large is only cut.
 func Grow(w io.Writer, r io.Reader, g Growth) error {
-	gr := &grower{growth: g, node: map[string]int{}, hanging: map[string][]fields{}, next: firstHangingID}
-	out := bufio.NewWriterSize(w, 1<<20)
-	gr.lines = newLines(out)
+	gr := &grower{growth: g, out: bufio.NewWriterSize(w, 1<<20), node: map[string]int{}, hanging: map[string][]*record{}, next: firstHangingID}
 	if err := gr.read(r); err != nil {
 		return fmt.Errorf("growing the site: %w", err)
 	}
@@ -37,11 +38,11 @@ func Grow(w io.Writer, r io.Reader, g Growth) error {
 			gr.copyNode(k)
 		}
 	}
-	if gr.lines.err == nil {
-		gr.lines.err = out.Flush()
+	if gr.err == nil {
+		gr.err = gr.out.Flush()
 	}
-	if gr.lines.err != nil {
-		return fmt.Errorf("growing the site: %w", gr.lines.err)
+	if gr.err != nil {
+		return fmt.Errorf("growing the site: %w", gr.err)
 	}
 	return nil
 }
@@ -56,27 +57,67 @@ func (f fields) text(name string) string {
 	return s
 }
 
-// with is a copy with other values.
-func (f fields) with(pairs ...string) fields {
-	out := make(fields, len(f))
-	for k, v := range f {
-		out[k] = v
+// record is a line that is copied: the texts that copies change, decoded
+// once, and the rest as JSON members.
+type record struct {
+	kind, id, key, name, title, space, parent, storage string
+	rest                                               []byte // ,"member":value…
+}
+
+func newRecord(f fields) *record {
+	rec := &record{}
+	for _, slot := range rec.slots() {
+		*slot.value = f.text(slot.name)
+		delete(f, slot.name)
 	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		raw, _ := json.Marshal(pairs[i+1]) // a string cannot fail
-		out[pairs[i]] = raw
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		rec.rest = append(append(append(append(rec.rest, ',', '"'), name...), '"', ':'), f[name]...)
 	}
-	return out
+	return rec
+}
+
+type slot struct {
+	name  string
+	value *string
+}
+
+// slots lists the decoded members; kind comes first, where loaders look for it.
+func (rec *record) slots() []slot {
+	return []slot{{"kind", &rec.kind}, {"id", &rec.id}, {"key", &rec.key}, {"name", &rec.name}, {"title", &rec.title},
+		{"space", &rec.space}, {"parent", &rec.parent}, {"storage", &rec.storage}}
+}
+
+// write puts the record as a line; empty members are left out, as their
+// defaults are empty.
+func (rec *record) write(w *bytes.Buffer) {
+	w.WriteByte('{')
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for i, slot := range rec.slots() {
+		if *slot.value == "" {
+			continue
+		}
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		w.WriteString(`"` + slot.name + `":`)
+		_ = enc.Encode(*slot.value) // a string into memory cannot fail
+		w.Truncate(w.Len() - 1)     // Encode ends with a newline
+	}
+	w.Write(rec.rest)
+	w.WriteString("}\n")
 }
 
 type grower struct {
 	growth  Growth
-	lines   *lines
-	spaces  []fields
-	nodes   []fields
-	node    map[string]int      // position by id
-	hanging map[string][]fields // comments and attachments by parent id
-	highest uint64              // numeric id
+	out     *bufio.Writer
+	line    bytes.Buffer
+	err     error // the first failed write
+	spaces  []*record
+	nodes   []*record
+	node    map[string]int       // position by id
+	hanging map[string][]*record // comments and attachments by parent id
+	highest uint64               // numeric id
 	firstID uint64
 	next    uint64 // id of the next copied comment or attachment
 }
@@ -92,26 +133,35 @@ func (g *grower) read(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		g.keep(f)
-		if g.growth.Cut > 0 && f["storage"] != nil {
-			f = f.with("storage", cutStorage(f.text("storage"), g.growth.Cut))
-		}
-		g.lines.put(f)
+		rec := newRecord(f)
+		g.keep(rec, f.text("type"))
+		g.put(rec, cutStorage(rec.storage, g.growth.Cut))
 	}
 }
 
-func (g *grower) keep(f fields) {
-	switch kind := f.text("type"); {
-	case f.text("kind") == "space":
-		g.spaces = append(g.spaces, f)
-	case f.text("kind") != "content":
-	case kind == "comment" || kind == "attachment":
-		g.hanging[f.text("parent")] = append(g.hanging[f.text("parent")], f)
-	default:
-		g.node[f.text("id")] = len(g.nodes)
-		g.nodes = append(g.nodes, f)
+// put writes a record with another body.
+func (g *grower) put(rec *record, storage string) {
+	copied := *rec
+	copied.storage = storage
+	g.line.Reset()
+	copied.write(&g.line)
+	if g.err == nil {
+		_, g.err = g.out.Write(g.line.Bytes())
 	}
-	if n, err := strconv.ParseUint(f.text("id"), 10, 64); err == nil && n < firstHangingID/2 {
+}
+
+func (g *grower) keep(rec *record, kind string) {
+	switch {
+	case rec.kind == "space":
+		g.spaces = append(g.spaces, rec)
+	case rec.kind != "content":
+	case kind == "comment" || kind == "attachment":
+		g.hanging[rec.parent] = append(g.hanging[rec.parent], rec)
+	default:
+		g.node[rec.id] = len(g.nodes)
+		g.nodes = append(g.nodes, rec)
+	}
+	if n, err := strconv.ParseUint(rec.id, 10, 64); err == nil && n < firstHangingID/2 {
 		g.highest = max(g.highest, n)
 	}
 }
@@ -126,11 +176,14 @@ func (g *grower) replicas() int {
 // copySpaces writes replica r's spaces; their ids follow the base's.
 func (g *grower) copySpaces(r int) {
 	for i, sp := range g.spaces {
-		id := strconv.Itoa(1 + r*len(g.spaces) + i)
-		if first, err := strconv.Atoi(g.spaces[0].text("id")); err == nil && first > 1 {
-			id = strconv.Itoa(500_000_000 + r*len(g.spaces) + i) // away from ids that people write
+		first := 1
+		if n, err := strconv.Atoi(g.spaces[0].id); err == nil && n > 1 {
+			first = 500_000_000 // away from ids that people write
 		}
-		g.lines.put(sp.with("id", id, "key", replica(sp.text("key"), "", r), "name", replica(sp.text("name"), " ", r)))
+		copied := *sp
+		copied.id = strconv.Itoa(first + r*len(g.spaces) + i)
+		copied.key, copied.name = replica(sp.key, "", r), replica(sp.name, " ", r)
+		g.put(&copied, "")
 	}
 }
 
@@ -139,34 +192,34 @@ func (g *grower) copySpaces(r int) {
 // its parent, is left out.
 func (g *grower) copyNode(k int) {
 	b, r := k%len(g.nodes), k/len(g.nodes)
-	base := g.nodes[b]
-	copied := base.with("id", g.id(k), "title", replica(base.text("title"), " ", r), "space", replica(base.text("space"), "", r))
-	if parent := base.text("parent"); parent != "" {
-		at := r*len(g.nodes) + g.node[parent]
+	copied := *g.nodes[b]
+	if copied.parent != "" {
+		at := r*len(g.nodes) + g.node[copied.parent]
 		if at >= g.growth.Pages {
-			return // its parent is not made any more
+			return
 		}
-		copied = copied.with("parent", g.id(at))
+		copied.parent = g.id(at)
 	}
-	if base["storage"] != nil {
-		text := cutStorage(grownStorage(base.text("storage"), g.growth, k, r), g.growth.Cut)
-		copied = copied.with("storage", text+"<p>"+refLine(g.growth, k)+"</p>")
+	copied.id, copied.title, copied.space = g.id(k), replica(copied.title, " ", r), replica(copied.space, "", r)
+	storage := copied.storage
+	if storage != "" {
+		storage = cutStorage(grownStorage(storage, g.growth, k, r), g.growth.Cut) + "<p>" + refLine(g.growth, k) + "</p>"
 	}
-	g.lines.put(copied)
-	g.copyHanging(base.text("id"), g.id(k), replica(base.text("space"), "", r))
+	g.put(&copied, storage)
+	g.copyHanging(g.nodes[b].id, copied.id, r)
 }
 
 func (g *grower) id(k int) string { return strconv.FormatUint(g.firstID+uint64(k), 10) }
 
-func (g *grower) copyHanging(from, to, space string) {
-	for _, f := range g.hanging[from] {
-		id := strconv.FormatUint(g.next, 10)
+func (g *grower) copyHanging(from, to string, r int) {
+	for _, rec := range g.hanging[from] {
+		copied := *rec
+		copied.id, copied.parent = strconv.FormatUint(g.next, 10), to
 		g.next++
-		copied := f.with("id", id, "parent", to)
-		if f["space"] != nil {
-			copied = copied.with("space", space)
+		if rec.space != "" {
+			copied.space = replica(rec.space, "", r)
 		}
-		g.lines.put(copied)
-		g.copyHanging(f.text("id"), id, space)
+		g.put(&copied, rec.storage)
+		g.copyHanging(rec.id, copied.id, r)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 )
 
@@ -21,10 +22,12 @@ const (
 	everyLayout   = 19
 )
 
+func newParser() parser.Parser { return goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser() }
+
 // storage is the body of a page in storage format.
 func (c *converter) storage(p place, h uint64) string {
 	source := []byte(c.markdown(p))
-	root := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source))
+	root := c.parser.Parse(text.NewReader(source))
 	w := &writer{source: source, link: func(id, anchor string) (string, bool) { return c.pageLink(p, id, anchor) },
 		expandCode: nth(p.k, everyExpand), tasks: &c.taskLists}
 	var blocks []string
