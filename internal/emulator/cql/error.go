@@ -8,7 +8,7 @@ import (
 
 // ErrCrash is what an empty siteSearch does to the real server: a
 // NullPointerException, answered with status 500.
-var ErrCrash = errors.New("java.lang.NullPointerException: query parameter is required.")
+var ErrCrash = errors.New("java.lang.NullPointerException: query parameter is required")
 
 // Error is a query that the server refuses with status 400.
 type Error struct {
