@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"confluence-mcp/internal/identity"
@@ -22,6 +23,42 @@ func (p *Profile) Check(file string) error {
 		return problems
 	}
 	return nil
+}
+
+// CheckTools refuses rules that name a tool that does not exist: such a rule
+// would never be asked, whatever its author meant. The error is a
+// [profile.Problems].
+func (p *Profile) CheckTools(file string, known []string) error {
+	var problems profile.Problems
+	for _, r := range p.file.Rules {
+		for i, tool := range r.Match.Tools {
+			if !slices.Contains(known, tool) {
+				problems = append(problems, profile.Problem{
+					File: file, Position: r.Match.ToolsAt[i], Rule: r.ID, Text: fmt.Sprintf("there is no tool %q", tool),
+				})
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// Warnings names what in the rules can fail at run time without a guard.
+func (p *Profile) Warnings(file string) []profile.Problem {
+	out := []profile.Problem{}
+	for _, c := range p.rules {
+		if c.program == nil {
+			continue
+		}
+		for _, w := range c.program.Warnings() {
+			out = append(out, profile.Problem{
+				File: file, Position: c.rule.WhenAt.Within(w.Line, w.Column), Rule: c.rule.ID, Text: w.Text,
+			})
+		}
+	}
+	return out
 }
 
 // Request builds the call a test, or a person who asks, describes.

@@ -91,13 +91,14 @@ type checkResult struct {
 	Rules    int               `json:"rules"`
 	Tests    int               `json:"tests"`
 	Problems []profile.Problem `json:"problems"`
+	Warnings []profile.Problem `json:"warnings"` // what can fail, and then denies
 }
 
 func checkProfiles(deps policyDeps, files []string, asJSON bool) error {
 	code := 0
 	results := make([]checkResult, 0, len(files))
 	for _, name := range files {
-		r, c := checkProfile(name)
+		r, c := checkProfile(deps, name)
 		if code != exitInvalid && c != 0 { // invalid outranks failed tests
 			code = c
 		}
@@ -119,15 +120,19 @@ func checkProfiles(deps policyDeps, files []string, asJSON bool) error {
 	return nil
 }
 
-func checkProfile(name string) (checkResult, int) {
-	r := checkResult{File: name, Problems: []profile.Problem{}}
+func checkProfile(deps policyDeps, name string) (checkResult, int) {
+	r := checkResult{File: name, Problems: []profile.Problem{}, Warnings: []profile.Problem{}}
 	p, err := openProfile(name)
+	if err == nil {
+		err = p.CheckTools(name, toolNames(deps.Tools))
+	}
 	if err != nil {
 		r.Problems = problemsOf(name, err)
 		return r, exitInvalid
 	}
 	file := p.File()
 	r.Profile, r.Revision, r.Rules, r.Tests = p.Name(), p.Revision(), len(file.Rules), len(file.Tests)
+	r.Warnings = p.Warnings(name)
 	if err := p.Check(name); err != nil {
 		r.Problems = problemsOf(name, err)
 		return r, exitTestsFailed
@@ -136,10 +141,21 @@ func checkProfile(name string) (checkResult, int) {
 	return r, 0
 }
 
+func toolNames(tools []policyTool) []string {
+	out := make([]string, 0, len(tools))
+	for _, t := range tools {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
 func printChecks(deps policyDeps, results []checkResult) {
 	for _, r := range results {
 		for _, p := range r.Problems {
 			fmt.Fprintln(deps.Err, p)
+		}
+		for _, w := range r.Warnings {
+			fmt.Fprintf(deps.Err, "%s (warning)\n", w)
 		}
 		if r.OK {
 			fmt.Fprintf(deps.Out, "%s: ok: profile %s, revision %s, %d rules, %d tests\n", r.File, r.Profile, r.Revision, r.Rules, r.Tests)

@@ -75,6 +75,8 @@ func TestPolicyCheckExitCodes(t *testing.T) {
 	}{
 		"sound":        {soundProfile, 0, ""},
 		"invalid":      {"version: 1\nname: x2\ngroups: {}\nextra: 1\n", exitInvalid, ":4:1: unknown key \"extra\""},
+		"unknown tool": {strings.Replace(soundProfile, "{actions: [update]}", "{tools: [get_page, updat_page]}", 1), exitInvalid, `:6:31: rule frozen: there is no tool "confluence_updat_page"`},
+		"warning":      {strings.Replace(soundProfile, "when: ", "when: 9 / change.body_bytes > 1 && ", 1)[:strings.Index(soundProfile, "tests:")+len("9 / change.body_bytes > 1 && ")], 0, `:7:13: rule frozen: dividing by zero denies; guard it`},
 		"tests failed": {soundProfile + "  - name: wrong\n    given: {tool: get_page}\n    expect: {effect: deny}\n", exitTestsFailed, `:13:5: test "wrong": want deny, got allow`},
 	}
 	for name, c := range cases {

@@ -57,6 +57,8 @@ type Match struct {
 	Tools   []string `json:"tools,omitempty"` // full names, prefix confluence_ included
 	Groups  []string `json:"groups,omitempty"`
 	Actions []string `json:"actions,omitempty"`
+
+	ToolsAt []Position `json:"-"` // where each tool is named
 }
 
 // Test is a call with the decision its author expects.

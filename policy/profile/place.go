@@ -19,6 +19,8 @@ func (d *document) place(root *yaml.Node, file *File) {
 		r.WhenAt = position(n, lines)
 		for j, tool := range r.Match.Tools {
 			r.Match.Tools[j] = fullName(tool)
+			at := find(root, []string{"rules", strconv.Itoa(i), "match", "tools", strconv.Itoa(j)})
+			r.Match.ToolsAt = append(r.Match.ToolsAt, position(at, lines))
 		}
 	}
 	for i := range file.Tests {
