@@ -48,12 +48,6 @@ func (k *call) visibleText(stored string) string {
 	return b.String()
 }
 
-// wellFormed refuses storage that Confluence could not keep as it is.
-func wellFormed(stored string) error {
-	_, err := markup.Parse(stored)
-	return markupError(err)
-}
-
 // markupError is an error of the content engine as a caller reads it.
 func markupError(err error) error {
 	var e *markup.Error

@@ -135,17 +135,14 @@ func (k *call) newBody(ctx context.Context, in createPageIn) (string, error) {
 // written turns a body a caller wrote into storage, refused when it is broken
 // or adds what this server does not write.
 func written(body, format, before string) (string, error) {
-	if format == "markdown" {
-		stored, err := fromMarkdown(body)
-		if err != nil {
-			return "", err
-		}
-		return stored, forbiddenAdded(before, stored)
+	if format == "storage" {
+		return body, forbiddenAdded(before, body)
 	}
-	if err := wellFormed(body); err != nil {
+	stored, err := fromMarkdown(body)
+	if err != nil {
 		return "", err
 	}
-	return body, forbiddenAdded(before, body)
+	return stored, forbiddenAdded(before, stored)
 }
 
 func (k *call) commitCreate(ctx context.Context, in createPageIn, space *confluence.Space, body string) (receipt, error) {
