@@ -133,6 +133,7 @@ func TestVersionsAreKept(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, "<p>alpha beta alpha</p>", first.Storage)
 		assert.Len(t, v.Versions(c), 2)
+		assert.Equal(t, []string{"", "ann"}, v.Contributors(c))
 	})
 	require.Zero(t, as(t, s, "ann", func(e *site.Edit) error { _, err := e.RestoreVersion("11", 1, "", false); return err }))
 	assert.Equal(t, "<p>alpha beta alpha</p>", get(t, s, "11").Storage)

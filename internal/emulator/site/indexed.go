@@ -9,19 +9,7 @@ import "iter"
 // Content of archived spaces is yielded too; the caller leaves it out unless
 // asked. Order: id.
 func (v *View) Indexed() iter.Seq[*Content] {
-	return func(yield func(*Content) bool) {
-		for _, kind := range []string{"page", "blogpost", "folder", "comment", "attachment"} {
-			for _, now := range v.site.orders.of(v.site, Query{Type: kind}) {
-				c := v.site.indexed(now)
-				if c == nil || c.Status != "current" || !v.sees(now) || v.hangsOnHidden(now) {
-					continue
-				}
-				if !yield(c) {
-					return
-				}
-			}
-		}
-	}
+	return v.IndexedWhere(func(*Content) bool { return true })
 }
 
 // hangsOnHidden says that a comment's or attachment's page is not indexed.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Load reads a site file: JSON lines, gzip allowed, one noun a line, in any
@@ -226,10 +225,4 @@ func (l *loader) climb(c *Content, known map[string]*Content) error {
 		id = up.Parent
 	}
 	return nil
-}
-
-// Known lists the kinds of line that Load and Apply take; a shell that knows
-// more kinds handles those itself.
-func Known(kind string) bool {
-	return slices.Contains([]string{"site", "group", "user", "space", "content", "template", "delete"}, kind)
 }

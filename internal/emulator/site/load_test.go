@@ -31,7 +31,7 @@ func TestBadLinesAreRefusedWithTheirNumber(t *testing.T) {
 		{"no title", `{"kind":"content","id":"9","space":"S"}`, "title is missing"},
 		{"no such space", `{"kind":"content","id":"9","space":"NO","title":"x"}`, `space "NO" does not exist`},
 		{"no such parent", `{"kind":"content","id":"9","space":"S","title":"x","parent":"8"}`, `parent "8" does not exist`},
-		{"title taken in the same file", `{"kind":"content","id":"7","space":"S","title":"TAKEN"}`+"\n"+`{"kind":"content","id":"8","space":"S","title":"taken"}`, `line 3`},
+		{"title taken in the same file", `{"kind":"content","id":"7","space":"S","title":"TAKEN"}` + "\n" + `{"kind":"content","id":"8","space":"S","title":"taken"}`, `line 3`},
 		{"own parent", `{"kind":"content","id":"9","space":"S","title":"x","parent":"9"}`, "form a loop"},
 		{"restricted comment", `{"kind":"content","id":"9","type":"comment","parent":"1","read":["group:A"]}`, "no restrictions of its own"},
 		{"bad subject", `{"kind":"content","id":"9","space":"S","title":"x","read":["A"]}`, "neither group:NAME nor user:ID"},

@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,33 +17,38 @@ func TestReadersAndWritersShareASite(t *testing.T) {
 	s := desk(t)
 	var all sync.WaitGroup
 	for range 4 {
-		all.Go(func() {
-			for i := range 50 {
-				title := fmt.Sprint("Title ", i)
-				_ = s.Write("ann", func(e *site.Edit) error { // the version at the end tells whether one failed
-					_, err := e.Update("11", site.Change{Title: &title})
-					return err
-				})
-			}
-		})
+		all.Go(func() { retitle(s, 50) })
 		all.Go(func() {
 			for range 50 {
-				var kept []*site.Content
-				s.Read("ann", func(v *site.View) {
-					for c := range v.Walk(site.Query{Type: "page", Sort: "title"}) {
-						kept = append(kept, c)
-					}
-					for range v.Indexed() {
-						continue
-					}
-				})
-				assert.Len(t, kept, 7)
-				for _, c := range kept {
-					assert.NotEmpty(t, c.Title)
-				}
+				assert.Len(t, titled(s), 7)
 			}
 		})
 	}
 	all.Wait()
 	assert.Equal(t, 201, get(t, s, "11").Version, "no update is lost")
+}
+
+func retitle(s *site.Site, times int) {
+	for i := range times {
+		title := fmt.Sprint("Title ", i)
+		_ = s.Write("ann", func(e *site.Edit) error { // the version at the end tells whether one failed
+			_, err := e.Update("11", site.Change{Title: &title})
+			return err
+		})
+	}
+}
+
+// titled reads the titles of what a view held after it has ended.
+func titled(s *site.Site) (titles []string) {
+	var kept []*site.Content
+	s.Read("ann", func(v *site.View) {
+		kept = slices.Collect(v.Walk(site.Query{Type: "page", Sort: "title"}))
+		for range v.Indexed() {
+			continue
+		}
+	})
+	for _, c := range kept {
+		titles = append(titles, c.Title)
+	}
+	return titles
 }

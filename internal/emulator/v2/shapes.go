@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -122,18 +123,16 @@ func propertyRows(c *site.Content, key string) []object {
 	rows := []object{}
 	for name, p := range c.Properties {
 		if key == "" || key == name {
-			rows = append(rows, object{"id": p.ID, "key": name, "value": rawJSON(p.Value),
-				"version": versionShape(site.Version{Number: p.Version, At: p.At, By: p.By})})
+			rows = append(rows, propertyShape(name, p))
 		}
 	}
 	return rows
 }
 
-// rawJSON is stored JSON, written as it is.
-type rawJSON []byte
-
-// MarshalJSON answers the stored bytes.
-func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
+func propertyShape(key string, p site.Property) object {
+	return object{"id": p.ID, "key": key, "value": json.RawMessage(p.Value),
+		"version": versionShape(site.Version{Number: p.Version, At: p.At, By: p.By})}
+}
 
 // attachmentShape is an attachment at its newest version.
 func attachmentShape(v *site.View, c *site.Content) object {

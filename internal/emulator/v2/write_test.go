@@ -244,3 +244,48 @@ func TestPermissionModels(t *testing.T) {
 		})
 	}
 }
+
+func TestProperties(t *testing.T) {
+	e := emulatortest.Start(t)
+	made := ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k","value":{"a":[1]}}`)
+	require.Equal(t, 200, made.status)
+	assert.Equal(t, 409, ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k","value":1}`).status)
+	assert.Equal(t, 400, ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k"}`).status)
+	assert.Equal(t, map[string]any{"a": []any{1.0}}, get(t, e, "u-bob", "/pages/1001/properties?key=k").at("results.0.value"))
+	assert.Equal(t, 1.0, get(t, e, "u-bob", "/pages/1001?include-properties=true").at("properties.results.0.version.number"))
+}
+
+func TestWrittenAndRenderedBodies(t *testing.T) {
+	e := emulatortest.Start(t)
+	for i, tc := range []struct{ written, format, want string }{
+		{`{"storage":{"representation":"storage","value":"<p>a</p>"}}`, "storage", "<p>a</p>"},
+		{`{"representation":"wiki","value":"one\n\ntwo & <three>"}`, "storage", "<p>one</p><p>two &amp; &lt;three&gt;</p>"},
+		{`{"representation":"atlas_doc_format","value":"{\"type\":\"doc\",\"version\":1,\"content\":[{\"type\":\"paragraph\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"},{\"type\":\"text\",\"text\":\" you\"}]}]}"}`,
+			"storage", "<p>hi you</p>"},
+		{`{"atlas_doc_format":{"value":"{\"type\":\"doc\",\"version\":1,\"content\":[]}"}}`, "storage", ""},
+		{storage(`<ac:structured-macro ac:name="info"><ac:parameter ac:name="title">T</ac:parameter><ac:rich-text-body><p>in</p></ac:rich-text-body></ac:structured-macro>`),
+			"export_view", "<p>in</p>"},
+		{storage(`<ac:structured-macro ac:name="code"><ac:plain-text-body><![CDATA[a < b]]></ac:plain-text-body></ac:structured-macro>`), "view", "<pre>a &lt; b</pre>"},
+	} {
+		made := ask(t, e, "u-ann", "POST", "/pages", fmt.Sprintf(`{"spaceId":"100","title":"B%d","body":%s}`, i, tc.written))
+		require.Equal(t, 200, made.status, "%v", made.body)
+		a := get(t, e, "u-ann", "/pages/"+made.at("id").(string)+"?body-format="+tc.format)
+		assert.Equal(t, tc.want, a.at("body."+tc.format+".value"))
+	}
+	bad := ask(t, e, "u-ann", "POST", "/pages", `{"spaceId":"100","title":"X","body":{"representation":"atlas_doc_format","value":"no"}}`)
+	assert.Equal(t, 400, bad.status)
+}
+
+func TestAttachmentReads(t *testing.T) {
+	e := emulatortest.Start(t)
+	e.Apply(`{"kind":"content","id":"6002","data":"bmV3","labels":["list"]}`)
+	assert.Equal(t, 17.0, get(t, e, "u-ann", "/attachments/att6002?version=1").at("fileSize"))
+	assert.Equal(t, 3.0, get(t, e, "u-ann", "/attachments/att6002?include-labels=true").at("fileSize"))
+	assert.Equal(t, 404, get(t, e, "u-ann", "/attachments/att6002?version=7").status)
+	assert.Equal(t, "2 1", get(t, e, "u-ann", "/attachments/att6002/versions").each("number"))
+	assert.Equal(t, "list", get(t, e, "u-ann", "/attachments/att6002/labels").each("name"))
+	made := ask(t, e, "u-bob", "POST", "/footer-comments", `{"attachmentId":"att6002","body":`+storage("<p>good</p>")+`}`)
+	require.Equal(t, 201, made.status)
+	assert.Equal(t, "att6002", made.at("attachmentId"))
+	assert.Equal(t, made.at("id"), get(t, e, "u-ann", "/attachments/att6002/footer-comments").each("id"))
+}
