@@ -89,6 +89,7 @@ func TestQueriesFindWhatTheySay(t *testing.T) {
 		`title = "Deploy Runbook"`:                               {"10"},
 		`title = "Deploy"`:                                       {},
 		`title ~ "runbooks deploys"`:                             {"10"},
+		`title ~ deployment`:                                     {"10"},
 		`title !~ deploy`:                                        {"11", "12", "att13"},
 		`text ~ "server blue"`:                                   {"10"},
 		`text ~ server`:                                          {"10", "11"},

@@ -119,7 +119,7 @@ func (t term) ends(rest string) bool {
 		return true
 	}
 	first, _ := utf8.DecodeRuneInString(rest)
-	return unparted(first) || !t.phrase && slices.Contains([]string{"s", "es", "ed", "ing", "e", "y", "ies", "ied"}, rest[:n])
+	return unparted(first) || !t.phrase && slices.Contains([]string{"s", "es", "ed", "ing", "e", "y", "ies", "ied", "ment", "ments"}, rest[:n])
 }
 
 // unparted reports scripts written without spaces between words.
@@ -129,7 +129,7 @@ func unparted(r rune) bool {
 
 // stem takes off one English ending, enough that "deploying" finds "deploys".
 func stem(w string) string {
-	for _, ending := range []string{"ing", "ies", "ied", "es", "ed", "s", "e", "y"} {
+	for _, ending := range []string{"ments", "ment", "ing", "ies", "ied", "es", "ed", "s", "e", "y"} {
 		if base, ok := strings.CutSuffix(w, ending); ok && len(base) >= 3 && !strings.HasSuffix(base, "s") {
 			return base
 		}

@@ -30,10 +30,8 @@ func contentByID(v *site.View, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := q.query("status"); want != "" && want != "any" && want != c.Status {
-		return nil, missing(c.ID)
-	}
-	if c.Status == "trashed" && q.query("status") == "" {
+	want := q.URL.Query()["status"]
+	if len(want) == 0 && c.Status == "trashed" || len(want) > 0 && !slices.Contains(want, c.Status) && !slices.Contains(want, "any") {
 		return nil, missing(c.ID)
 	}
 	if text := q.query("version"); text != "" {

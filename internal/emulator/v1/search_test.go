@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,27 @@ func TestContentSearchFindsOnlyWhatTheUserMayRead(t *testing.T) {
 			got := b.ok(c.user, "GET", found(c.cql), "").column("id")
 			assert.ElementsMatch(t, c.want, got)
 		})
+	}
+}
+
+// Search, reading by id and the permission check must draw the same line for
+// everybody.
+func TestSearchReadAndCheckAgreeOnWhoSees(t *testing.T) {
+	b := start(t)
+	everything := regexp.MustCompile(`"kind":"content","id":"(\d+)","type":"(page|blogpost|folder)"`).FindAllStringSubmatch(emulatortest.SmallSite, -1)
+	require.Greater(t, len(everything), 15)
+	for _, user := range []string{"u-ann", "u-bob", "u-cid", "u-dan", "u-gus", "u-hal", "u-ops", "u-bot", ""} {
+		hits := b.ok(user, "GET", found("type in (page, blogpost, folder)"), "").column("id")
+		for _, c := range everything {
+			one := b.get(user, "content/"+c[1])
+			readable := one.status == http.StatusOK
+			assert.Equal(t, readable && one.at("status") == "current", slices.Contains(hits, any(c[1])), "search: %s %s", user, c[1])
+			if user == "" || !readable && b.get(user, "content/"+c[1]+"?status=any").status == http.StatusOK {
+				continue // nobody checks for anonymous; trash is readable when asked for
+			}
+			check := b.ok("u-ops", "POST", "content/"+c[1]+"/permission/check", `{"subject":{"type":"user","identifier":"`+user+`"},"operation":"read"}`)
+			assert.Equal(t, readable, check.at("hasPermission"), "check: %s %s", user, c[1])
+		}
 	}
 }
 
