@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/seal"
 )
 
 // Client is Confluence Cloud as one credential. All its errors are
@@ -47,6 +48,20 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{w: newWire(cfg, base), keys: newSpaceKeys(cfg.Now), good: &goodCredential{}}
 	c.site.Store(&site)
 	return c, nil
+}
+
+// As gives a client of the same site with another credential. The two share
+// connections and the pace the site's limits demand, and nothing they read.
+// Kind Invalid for a missing credential.
+func (c *Client) As(auth Auth, username string, token seal.Secret) (*Client, error) {
+	w := *c.w
+	w.cfg.Auth, w.cfg.Username, w.cfg.Token, w.cfg.Renew = auth, username, token, nil
+	if err := w.cfg.check(); err != nil {
+		return nil, err
+	}
+	other := &Client{w: w.connect(), keys: newSpaceKeys(w.cfg.Now), good: &goodCredential{}}
+	other.site.Store(c.site.Load())
+	return other, nil
 }
 
 // Describe names the site. Behind the gateway BaseURL is empty until an answer

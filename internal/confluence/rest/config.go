@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -42,6 +43,9 @@ type Config struct {
 	Auth     Auth
 	Username string // Basic only
 	Token    seal.Secret
+	// Renew gives the token that takes the place of one Confluence has refused;
+	// the refused call is then sent once more. nil: a refused token is an error.
+	Renew func(ctx context.Context, refused seal.Secret) (seal.Secret, error)
 
 	HeaderTimeout time.Duration
 	IdleTimeout   time.Duration
@@ -100,12 +104,14 @@ func (cfg Config) check() error {
 	default:
 		return badConfig("the authentication kind is not known", "Use basic, bearer or anonymous.")
 	}
-	for _, r := range cfg.Username + cfg.Token.Reveal() {
-		if r < ' ' || r == 0x7f {
-			return badConfig("the username or token holds a control character", "Copy the token again, without line breaks.")
-		}
+	if hasControl(cfg.Username + cfg.Token.Reveal()) {
+		return badConfig("the username or token holds a control character", "Copy the token again, without line breaks.")
 	}
 	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 func badConfig(message, next string) error {

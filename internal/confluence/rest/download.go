@@ -50,7 +50,7 @@ func (c *Client) Download(ctx context.Context, a confluence.Attachment, offset, 
 
 // openDownload asks for the file with the retry rules of any other call.
 func (w *wire) openDownload(ctx context.Context, c *call, d *download, offset int64) error {
-	open := w.retried(w.paced(func(ctx context.Context, c *call) (*answer, error) {
+	open := w.through(func(ctx context.Context, c *call) (*answer, error) {
 		res, err := w.send(ctx, c)
 		if err != nil {
 			return nil, netFailure(ctx, c, err)
@@ -59,7 +59,7 @@ func (w *wire) openDownload(ctx context.Context, c *call, d *download, offset in
 			return nil, err
 		}
 		return nil, d.take(res, w, offset)
-	}))
+	})
 	_, err := open(ctx, c)
 	return err
 }

@@ -91,23 +91,33 @@ func fill(template string, args []string) string {
 type wire struct {
 	cfg   Config
 	base  address
-	site  *http.Client // authenticated and guarded
-	media *http.Client // neither: for signed addresses on media hosts
 	pace  *pacer
-	do    doer
+	media *http.Client // for signed addresses on media hosts: no credential
+
+	guarded    http.RoundTripper
+	credential *credential
+	site       *http.Client // authenticated, then guarded
+	do         doer
 }
 
 func newWire(cfg Config, base address) *wire {
 	w := &wire{cfg: cfg, base: base, pace: newPacer(cfg.Concurrency, cfg.Now)}
 	w.media = newHTTPClient(newTransport(cfg, mediaRule(base), nil))
-	w.connect(Guard(newTransport(cfg, siteRule(base), cfg.Proxy)))
+	w.guarded = Guard(newTransport(cfg, siteRule(base), cfg.Proxy))
+	return w.connect()
+}
+
+// connect builds the chain of one credential on the wire's connections and
+// pace.
+func (w *wire) connect() *wire {
+	w.credential = newCredential(w.guarded, w.base, w.cfg)
+	w.site = newHTTPClient(w.credential)
+	w.do = w.through(w.exchange)
 	return w
 }
 
-func (w *wire) connect(guarded http.RoundTripper) {
-	w.site = newHTTPClient(&credential{next: guarded, base: w.base, cfg: w.cfg, agent: w.cfg.UserAgent})
-	w.do = w.retried(w.paced(w.exchange))
-}
+// through puts the decorators around one attempt.
+func (w *wire) through(attempt doer) doer { return w.retried(w.renewed(w.paced(attempt))) }
 
 // exchange is one attempt: request, answer, capped body, judged status.
 func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {

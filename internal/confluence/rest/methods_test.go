@@ -144,7 +144,7 @@ func TestEveryMethodPassesTheGuard(t *testing.T) {
 	typ := reflect.TypeFor[*rest.Client]()
 	for i := range typ.NumMethod() {
 		name := typ.Method(i).Name
-		if name == "Describe" {
+		if name == "Describe" || name == "As" {
 			continue // sends nothing
 		}
 		act, ok := table[name]

@@ -311,7 +311,9 @@ func TestProbeTellsWhatIsWrong(t *testing.T) {
 		"wrong token": {probing(403, `{"message":"Current user not permitted to use Confluence"}`), confluence.Expired, "auth.credentials", "403 from v1"},
 		"no scope":    {probing(401, `{"code":401,"message":"Unauthorized; scope does not match"}`), confluence.Denied, "auth.scope", "scope"},
 		"nobody":      {probing(200, `{"type":"anonymous"}`), confluence.Expired, "auth.credentials", "anonymous"},
-		"a redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://new.example/", 301) }, confluence.Unavailable, "net.not_confluence", ""},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://new.example/", http.StatusMovedPermanently)
+		}, confluence.Denied, "net.redirect_blocked", "redirect"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -103,33 +102,6 @@ func newHTTPClient(rt http.RoundTripper) *http.Client {
 		Transport:     rt,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// credential adds the Authorization header, to requests for its own host only.
-type credential struct {
-	next  http.RoundTripper
-	base  address
-	cfg   Config
-	agent string
-}
-
-func (c *credential) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != c.base.scheme || !strings.EqualFold(req.URL.Host, c.base.host) {
-		if req.Body != nil {
-			_ = req.Body.Close() // the contract of RoundTripper; the request is not sent
-		}
-		return nil, redirectBlocked("the request is for another host than the configured one")
-	}
-	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", c.agent)
-	switch c.cfg.Auth {
-	case Basic:
-		pair := c.cfg.Username + ":" + c.cfg.Token.Reveal()
-		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
-	case Bearer:
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Token.Reveal())
-	}
-	return c.next.RoundTrip(req)
 }
 
 func redirectBlocked(message string) *confluence.Error {

@@ -99,7 +99,7 @@ func TestMediaHosts(t *testing.T) {
 func TestCredentialsStayOnTheirHost(t *testing.T) {
 	base, err := parseAddress("https://acme.atlassian.net")
 	require.NoError(t, err)
-	c := &credential{next: http.NewFileTransport(http.Dir(".")), base: base, cfg: Config{Auth: Bearer}}
+	c := newCredential(http.NewFileTransport(http.Dir(".")), base, Config{Auth: Bearer})
 	for _, target := range []string{"https://sub.acme.atlassian.net/", "https://acme.atlassian.net:9999/", "http://acme.atlassian.net/", "https://evil.example/"} {
 		req, err := http.NewRequest(http.MethodGet, target, nil) //nolint:noctx // never sent
 		require.NoError(t, err)
