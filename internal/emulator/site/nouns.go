@@ -84,7 +84,6 @@ type Content struct {
 
 	Inline     *Inline // nil for footer comments and everything else
 	Resolution string  // open, reopened, resolved, dangling: inline comments only
-	Properties map[string]Property
 
 	history []Version // versions older than the newest that are known, oldest first
 	num     int64
@@ -97,15 +96,6 @@ type Inline struct {
 	Selection    string
 	Count, Index int
 	Marker       string
-}
-
-// Property is a JSON value kept with a content under a key.
-type Property struct {
-	ID      string
-	Value   []byte
-	Version int
-	At      time.Time
-	By      string
 }
 
 // Version is one state of a content's title, body or bytes.

@@ -100,29 +100,3 @@ func (e *Edit) ownSpace(key string) (*Space, error) {
 	}
 	return sp, nil
 }
-
-// SetProperty keeps a JSON value with a content under a key. version is the
-// number the property must get: 1 for a new one, else the next.
-func (e *Edit) SetProperty(id, key string, value []byte, version int) (Property, error) {
-	old, err := e.editable(id)
-	if err != nil {
-		return Property{}, err
-	}
-	was, exists := old.Properties[key]
-	if version != was.Version+1 {
-		return Property{}, refuse(409, fmt.Sprintf("Version must be incremented on update. Current version is: %d", was.Version))
-	}
-	p := Property{ID: was.ID, Value: slices.Clone(value), Version: version, At: e.stamp(), By: e.user}
-	if !exists {
-		p.ID = e.site.newID()
-	}
-	c := *old
-	c.Properties = map[string]Property{key: p}
-	for k, other := range old.Properties {
-		if k != key {
-			c.Properties[k] = other
-		}
-	}
-	e.site.put(&c)
-	return p, nil
-}

@@ -258,7 +258,7 @@ func (k kind) include(rq request, v *site.View, c *site.Content, out object) {
 		out["labels"] = included(rq, "labels", rows)
 	}
 	if rq.flag("include-properties") {
-		out["properties"] = included(rq, "properties", propertyRows(c, ""))
+		out["properties"] = included(rq, "properties", []object{})
 	}
 	if rq.flag("include-operations") {
 		out["operations"] = included(rq, "operations", operationRows(v, c))
@@ -328,15 +328,13 @@ func (k kind) operations(rq request, v *site.View) (any, error) {
 	return object{"operations": operationRows(v, c)}, nil
 }
 
-// properties is GET /{pages|blogposts}/{id}/properties.
+// properties is GET /{pages|blogposts}/{id}/properties; content of a site file
+// has none.
 func (k kind) properties(rq request, v *site.View) (any, error) {
-	c, err := k.byPath(rq, v)
-	if err != nil {
+	if _, err := k.byPath(rq, v); err != nil {
 		return nil, err
 	}
-	rows := propertyRows(c, rq.URL.Query().Get("key"))
-	slices.SortFunc(rows, func(a, b object) int { return strings.Compare(a["key"].(string), b["key"].(string)) })
-	return slice(rq, 25, rows, func(row object) any { return row })
+	return slice(rq, 25, []object{}, func(row object) any { return row })
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

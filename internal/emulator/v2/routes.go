@@ -37,9 +37,7 @@ func pageRoutes() []wire.Route {
 			read("GET", base+"/{id}/attachments", "read:attachment", k.attachments),
 		)
 	}
-	property := write("POST", "/pages/{id}/properties", "write:page", 200, createProperty)
-	property.Scopes[0] = append(property.Scopes[0], "read:page:confluence")
-	return append(all, property, write("PUT", "/pages/{id}/title", "write:page", 200, updateTitle))
+	return append(all, write("PUT", "/pages/{id}/title", "write:page", 200, updateTitle))
 }
 
 func treeRoutes() []wire.Route {

@@ -1,7 +1,6 @@
 package v2
 
 import (
-	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -117,21 +116,6 @@ func operationRows(v *site.View, c *site.Content) []object {
 		}
 	}
 	return rows
-}
-
-func propertyRows(c *site.Content, key string) []object {
-	rows := []object{}
-	for name, p := range c.Properties {
-		if key == "" || key == name {
-			rows = append(rows, propertyShape(name, p))
-		}
-	}
-	return rows
-}
-
-func propertyShape(key string, p site.Property) object {
-	return object{"id": p.ID, "key": key, "value": json.RawMessage(p.Value),
-		"version": versionShape(site.Version{Number: p.Version, At: p.At, By: p.By})}
 }
 
 // attachmentShape is an attachment at its newest version.

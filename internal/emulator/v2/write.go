@@ -1,8 +1,6 @@
 package v2
 
 import (
-	"encoding/json"
-
 	"confluence-mcp/internal/emulator/site"
 )
 
@@ -178,27 +176,4 @@ func createFolder(rq request, e *site.Edit) (any, error) {
 		return nil, err
 	}
 	return folderShape(rq, &e.View, c), nil
-}
-
-// createProperty is POST /pages/{id}/properties; 409 for a key that is taken.
-func createProperty(rq request, e *site.Edit) (any, error) {
-	c, err := pages.byPath(rq, &e.View)
-	if err != nil {
-		return nil, err
-	}
-	var in struct {
-		Key   string          `json:"key"`
-		Value json.RawMessage `json:"value"`
-	}
-	if err := rq.decode(&in); err != nil {
-		return nil, err
-	}
-	if in.Key == "" || len(in.Key) > 255 || len(in.Value) == 0 || len(in.Value) > 32<<10 {
-		return nil, invalid("key has 1 to 255 characters and value is JSON of at most 32 KB")
-	}
-	p, err := e.SetProperty(c.ID, in.Key, in.Value, 1)
-	if err != nil {
-		return nil, err
-	}
-	return propertyShape(in.Key, p), nil
 }

@@ -245,16 +245,6 @@ func TestPermissionModels(t *testing.T) {
 	}
 }
 
-func TestProperties(t *testing.T) {
-	e := emulatortest.Start(t)
-	made := ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k","value":{"a":[1]}}`)
-	require.Equal(t, 200, made.status)
-	assert.Equal(t, 409, ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k","value":1}`).status)
-	assert.Equal(t, 400, ask(t, e, "u-ann", "POST", "/pages/1001/properties", `{"key":"k"}`).status)
-	assert.Equal(t, map[string]any{"a": []any{1.0}}, get(t, e, "u-bob", "/pages/1001/properties?key=k").at("results.0.value"))
-	assert.Equal(t, 1.0, get(t, e, "u-bob", "/pages/1001?include-properties=true").at("properties.results.0.version.number"))
-}
-
 func TestWrittenAndRenderedBodies(t *testing.T) {
 	e := emulatortest.Start(t)
 	for i, tc := range []struct{ written, format, want string }{
