@@ -35,7 +35,11 @@ func document(stored string) *markup.Document {
 }
 
 func (k *call) markdown(stored, spaceKey string) string {
-	return document(stored).Markdown(k.view(spaceKey)).Text
+	return k.rendered(stored, spaceKey).Text
+}
+
+func (k *call) rendered(stored, spaceKey string) markup.Rendered {
+	return document(stored).Markdown(k.view(spaceKey))
 }
 
 // visibleText is what readers of a page see, without marks, for finding a

@@ -66,14 +66,23 @@ func hidden(r rune) bool {
 }
 
 func stripHidden(s string) (clean string, removed int) {
+	last := rune(0)
 	clean = strings.Map(func(r rune) rune {
-		if hidden(r) {
+		if hidden(r) && !joins(last, r) {
 			removed++
 			return -1
 		}
+		last = r
 		return r
 	}, s)
 	return clean, removed
+}
+
+// joins reports whether r is a joiner that shapes the script or the emoji
+// before it, as Persian and family emoji need.
+func joins(last, r rune) bool {
+	const zwnj, zwj = 0x200C, 0x200D
+	return (r == zwnj || r == zwj) && last > unicode.MaxLatin1 && !hidden(last)
 }
 
 // line makes a name from Confluence (a title, a label, a person) safe to stand

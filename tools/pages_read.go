@@ -106,11 +106,12 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	if from.version > 0 && from.version != p.Version.Number {
 		return pageOut{}, "", &confluence.Error{Kind: confluence.Conflict, Message: "The page was changed since the first part was read.", Next: "Read it again from the beginning, without cursor."}
 	}
-	body, err := k.bodyIn(mode, p, in.Section)
+	body, hidden, err := k.bodyIn(mode, p, in.Section)
 	if err != nil {
 		return pageOut{}, "", err
 	}
 	out := k.showPage(p, mode)
+	out.Untrusted.HiddenRemoved = hidden
 	if from.offset == 0 {
 		out.Labels = k.labelNames(ctx, p)
 	}
@@ -132,20 +133,23 @@ func (k *call) openPage(in getPageIn) (place, error) {
 	return at, nil
 }
 
-// bodyIn is the stored body of a page in the form a mode shows.
-func (k *call) bodyIn(mode string, p confluence.Page, section string) (string, error) {
+// bodyIn is the stored body of a page in the form a mode shows, and how many
+// invisible characters were left out of it.
+func (k *call) bodyIn(mode string, p confluence.Page, section string) (body string, hidden int, err error) {
 	switch mode {
 	case "storage":
-		return p.Body, nil
+		return p.Body, 0, nil
 	case "outline":
-		return k.outlineOf(p.Body, p.SpaceKey), nil
+		return k.outlineOf(p.Body, p.SpaceKey), 0, nil
 	case "blocks":
-		return k.blocksOf(p.Body, p.SpaceKey)
+		body, err = k.blocksOf(p.Body, p.SpaceKey)
+		return body, 0, err
 	case "section":
 		part, err := document(p.Body).Section(section, k.view(p.SpaceKey))
-		return part, markupError(err)
+		return part, 0, markupError(err)
 	default: // rendered too: it is HTML, which the reader of storage takes
-		return k.markdown(p.Body, p.SpaceKey), nil
+		r := k.rendered(p.Body, p.SpaceKey)
+		return r.Text, r.Hidden, nil
 	}
 }
 
