@@ -156,8 +156,9 @@ func newCommentBody(op string, n confluence.NewComment) (map[string]any, string,
 	return body, confluence.CommentInline, needID(op, n.PageID)
 }
 
-// UpdateComment changes body or resolution. Kind Conflict for a stale version;
-// a lost answer is settled by reading the comment again.
+// UpdateComment changes body or resolution; an empty Body keeps the text. Kind
+// Conflict for a stale version; a lost answer is settled by reading the comment
+// again.
 func (c *Client) UpdateComment(ctx context.Context, u confluence.CommentUpdate) (confluence.Comment, error) {
 	const op = "update comment"
 	collection, err := commentPath(op, u.Kind)
@@ -166,6 +167,13 @@ func (c *Client) UpdateComment(ctx context.Context, u confluence.CommentUpdate) 
 	}
 	if err := needID(op, u.ID); err != nil {
 		return confluence.Comment{}, err
+	}
+	if u.Body == "" { // a comment is never empty, and sending none would wipe it
+		now, err := c.comment(ctx, u.ID, u.Kind)
+		if err != nil {
+			return confluence.Comment{}, c.judged(ctx, err)
+		}
+		u.Body = now.Body
 	}
 	body := map[string]any{"version": map[string]any{"number": u.Version}, "body": storage(u.Body)}
 	if u.Resolved != nil && u.Kind == confluence.CommentInline {
@@ -176,16 +184,16 @@ func (c *Client) UpdateComment(ctx context.Context, u confluence.CommentUpdate) 
 		return confluence.Comment{}, err
 	}
 	w, err := fetch[wireComment](ctx, c.w, req)
+	if err == nil {
+		return c.shapeComment(u.Kind)(w), nil
+	}
 	if f := asFailure(err); f != nil && f.inDoubt() {
 		now, readErr := c.comment(ctx, u.ID, u.Kind)
 		if readErr == nil && now.Version.Number == u.Version && sameBody(now.Body, u.Body) {
 			return now, nil
 		}
 	}
-	if err != nil {
-		return confluence.Comment{}, c.judged(ctx, err)
-	}
-	return c.shapeComment(u.Kind)(w), nil
+	return confluence.Comment{}, c.judged(ctx, err)
 }
 
 // DeleteComment deletes for good: comments have no trash.

@@ -68,7 +68,7 @@ func (w *wire) openDownload(ctx context.Context, c *call, d *download, offset in
 func (w *wire) follow(ctx context.Context, c *call, res *http.Response, span string) (*http.Response, error) {
 	for hop := 0; ; hop++ {
 		if res.StatusCode < 300 || res.StatusCode >= 400 {
-			return res, w.judgeStatus(c, res)
+			return res, w.judgeStatus(c, res, hop > 0)
 		}
 		_ = res.Body.Close() // a redirect's body says nothing
 		if hop == maxHops {
@@ -92,13 +92,28 @@ func (w *wire) follow(ctx context.Context, c *call, res *http.Response, span str
 	}
 }
 
-func (w *wire) judgeStatus(c *call, res *http.Response) error {
+func (w *wire) judgeStatus(c *call, res *http.Response, media bool) error {
 	if res.StatusCode < 300 {
 		return nil
 	}
 	raw, _ := io.ReadAll(io.LimitReader(res.Body, maxError)) // what came is enough to judge
 	_ = res.Body.Close()
+	if media {
+		return mediaFailure(c, res.StatusCode)
+	}
 	return statusFailure(c, res, raw, w.cfg.Now())
+}
+
+// mediaFailure translates a refusal of the media host, whose statuses say
+// nothing about the credential of the site.
+func mediaFailure(c *call, status int) error {
+	f := &failure{problem: &confluence.Error{Kind: confluence.Unavailable, Op: c.op, Ref: c.ref}, passing: status >= 500}
+	f.say("net.unavailable", "the media host did not give the file (status "+itoa(status)+")", "Try again.")
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		f.Kind = confluence.Invalid
+		f.say("input.range", "the range begins behind the end of the file", "Ask for a range within the size of the file.")
+	}
+	return f
 }
 
 func (c *call) blocked(message string) error {

@@ -166,6 +166,9 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 	case s == 404 || s == 410:
 		f.Kind = confluence.NotFound
 		f.say("", "it does not exist or is not visible to this account", "Check the id, or search for it.")
+		if res.Header.Get("Atlassian-DataSecurityPolicy") == "app_access_blocked" {
+			f.say("", "the organisation's data security policy hides it from apps", "Ask an organisation admin to allow this app.")
+		}
 	case s == 409:
 		f.conflict()
 	case s == 413:

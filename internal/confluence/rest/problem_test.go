@@ -343,3 +343,21 @@ func probing(status int, body string) http.HandlerFunc {
 		}
 	}
 }
+
+func TestMediaHostThatRefuses(t *testing.T) {
+	for status, want := range map[int]string{401: "net.unavailable", 403: "net.unavailable", 404: "net.unavailable", 416: "input.range"} {
+		media := newFake(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		f := newFake(t, redirecting(func() string { return media.URL }))
+		_, err := f.client(t).Download(ctx, sevenPNG, 5, 5)
+		assert.Equal(t, want, problem(t, err).StableCode())
+		assert.Len(t, f.requests(), 1, "a media host's 401 says nothing about the credential")
+	}
+}
+
+func TestHiddenByDataSecurityPolicyIsSaid(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Atlassian-DataSecurityPolicy", "app_access_blocked")
+		reply(w, 404, `{}`)
+	})
+	assert.Contains(t, code(t, readSeven(f.client(t)), confluence.NotFound, "not_found").Message, "data security policy")
+}

@@ -14,7 +14,6 @@ import (
 const allowlist = `
 GET /_edge/tenant_info
 GET /rest/api/server-information
-GET /{word}/rest/api/server-information
 
 GET /wiki/api/v2/pages ? id space-id sort status title body-format cursor limit
 GET /wiki/api/v2/blogposts ? id space-id sort status title body-format cursor limit
@@ -90,7 +89,6 @@ const placeholders = `
 {att} att[0-9]{1,19}
 {key} [A-Za-z0-9]{1,255}
 {uuid} [0-9A-Za-z-]{1,64}
-{word} [A-Za-z0-9_-]{1,64}
 {tree} pages|folders|whiteboards|databases|embeds
 {comments} footer-comments|inline-comments
 {position} append|before|after

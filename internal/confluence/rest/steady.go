@@ -20,7 +20,7 @@ type steadyBody struct {
 	body  io.ReadCloser
 	idle  time.Duration
 	timer *time.Timer
-	since int // bytes since the timer was set
+	since int // bytes since the timer was started
 
 	mu      sync.Mutex
 	expired bool
@@ -29,6 +29,7 @@ type steadyBody struct {
 func newSteadyBody(body io.ReadCloser, idle time.Duration) *steadyBody {
 	s := &steadyBody{body: body, idle: idle}
 	s.timer = time.AfterFunc(idle, s.expire)
+	s.timer.Stop() // runs while somebody reads
 	return s
 }
 
@@ -40,10 +41,13 @@ func (s *steadyBody) expire() {
 }
 
 func (s *steadyBody) Read(p []byte) (int, error) {
+	if s.since == 0 {
+		s.timer.Reset(s.idle)
+	}
 	n, err := s.body.Read(p)
 	if s.since += n; s.since >= progress {
 		s.since = 0
-		s.timer.Reset(s.idle)
+		s.timer.Stop() // a reader may take its time between two reads
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.mu.Lock()
