@@ -28,6 +28,7 @@ const (
 	defaultIdle         = 2 * time.Minute  // between two requests of one connection
 	defaultSessionIdle  = 30 * time.Minute // before an unused session ends
 	defaultRecheck      = 2 * time.Second  // how often credentials of a running request are looked at again
+	heartbeat           = 30 * time.Second // on GET streams: proxies drop silent ones
 	maxHeaderBytes      = 64 << 10
 	maxSessionsPerAgent = 1000
 )

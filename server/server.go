@@ -45,6 +45,8 @@ func New(cfg Config) (*Server, error) {
 		mcpserver.WithTitle("Confluence"),
 		mcpserver.WithInstructions(cfg.Instructions),
 		mcpserver.WithToolCapabilities(true),
+		mcpserver.WithResourceCapabilities(false, false), // empty lists, which clients that ask regardless understand
+		mcpserver.WithPromptCapabilities(false),
 		mcpserver.WithCacheHints(0, mcp.CacheScopePrivate),
 		mcpserver.WithToolFilter(s.visible),
 		mcpserver.WithToolHandlerMiddleware(s.guard),
@@ -56,6 +58,7 @@ func New(cfg Config) (*Server, error) {
 	s.http = mcpserver.NewStreamableHTTPServer(s.mcp,
 		mcpserver.WithSessionIdManagerResolver(s.sessions),
 		mcpserver.WithSessionIdleTTL(cfg.SessionIdle),
+		mcpserver.WithHeartbeatInterval(heartbeat),
 		mcpserver.WithDisableLocalhostProtection(true),                    // addressed is stricter, and knows proxies on this machine
 		mcpserver.WithStreamableHTTPLogger(slog.New(slog.DiscardHandler)), // it logs session ids and panic texts
 	)
