@@ -71,7 +71,7 @@ emulator_user=ID on /authorize consents without a page.`,
 	f.StringVar(&s.edition, "edition", "cloud", "cloud or datacenter")
 	f.StringVar(&s.dcVersion, "dc-version", "", "version of the datacenter edition: 7.19, 8.5, 9.2 or 10")
 	growthFlags(cmd, &s.growth)
-	cmd.AddCommand(p.convertWiki())
+	cmd.AddCommand(p.convertWiki(), applyLines())
 	return cmd
 }
 

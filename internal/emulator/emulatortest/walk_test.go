@@ -61,6 +61,7 @@ func reads() []step {
 	} {
 		steps = append(steps, step{200, "GET " + r1 + path})
 	}
+	steps = append(steps, step{401, "GET /wiki/download/attachments/1001/pump.png"})
 	return append(steps, step{302, "GET " + r1 + "/content/1001/child/attachment/att6001/download"})
 }
 
