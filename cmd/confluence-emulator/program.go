@@ -64,6 +64,7 @@ emulator_user=ID on /authorize consents without a page.`,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
 	}
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := cmd.Flags()
 	f.StringArrayVar(&s.sites, "site", nil, "site file; repeat it for several sites, the first is the main one")

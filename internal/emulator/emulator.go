@@ -94,14 +94,17 @@ func (e *Emulator) byCloudID(id string) *host {
 // the site then carry the host of the request.
 func (e *Emulator) Handler() http.Handler { return e.listen(e.hosts[0]) }
 
-// Listen opens the listeners: the main one at addr (a loopback host and a
-// port, 0 for any), every other site and the media host at a free port of the
+// Listen opens the listeners: the main one at addr (a loopback host, 127.0.0.1
+// when left out, and a port, 0 for any), every other site and the media host at a free port of the
 // same host. It returns once they accept connections; [Emulator.Close] ends
 // them.
 func (e *Emulator) Listen(addr string) error {
-	name, _, err := net.SplitHostPort(addr)
+	name, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("listening on %q: %w", addr, err)
+	}
+	if name == "" {
+		name, addr = "127.0.0.1", net.JoinHostPort("127.0.0.1", port)
 	}
 	if ip := net.ParseIP(name); name != "localhost" && !ip.IsLoopback() {
 		return fmt.Errorf("listening on %q: the emulator has no TLS and serves loopback only", addr)

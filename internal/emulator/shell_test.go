@@ -241,9 +241,12 @@ func TestSitesAndConfigsThatAreRefused(t *testing.T) {
 func TestOnlyLoopbackIsServed(t *testing.T) {
 	e, err := emulator.Build(emulator.Config{Now: time.Now, Sites: []emulator.Source{{Name: "a", Lines: strings.NewReader(siteText("A", cloudA, false))}}}, nil)
 	require.NoError(t, err)
-	for _, addr := range []string{"0.0.0.0:0", "192.0.2.1:80", "example.test:80", ":0", "127.0.0.1"} {
+	for _, addr := range []string{"0.0.0.0:0", "192.0.2.1:80", "example.test:80", "127.0.0.1"} {
 		assert.Error(t, e.Listen(addr), addr)
 	}
+	require.NoError(t, e.Listen(":0"))
+	assert.True(t, strings.HasPrefix(e.Gateway(), "http://127.0.0.1:"), "no host is this host")
+	require.NoError(t, e.Close(context.Background()))
 }
 
 func TestHandlerServesWithoutListener(t *testing.T) {
