@@ -130,7 +130,7 @@ func (c *condition) askTraced(ctx context.Context, vars *variables, watch *[]rul
 		var holds bool
 		var err error
 		vars.unknown, vars.tooLong = false, false
-		holds, err, trace = c.program.Trace(ctx, vars)
+		holds, trace, err = c.program.Trace(ctx, vars)
 		reason = c.verdict(holds, err, vars)
 		trace.Reads = c.program.Values(vars)
 		if reason == reasonResourceUnknown {

@@ -42,46 +42,47 @@ func (c *comparison) space(g policy.Group, a policy.Action) *space {
 	s := &space{group: g, action: a, base: base(g, a)}
 	byName := map[string][]rule.Atom{}
 	for _, p := range []*policy.Profile{c.before, c.after} {
-		for _, r := range rulesOf(p, g, a) {
-			if len(r.Match.Tools) > 0 {
-				byName[toolVariable] = append(byName[toolVariable], equalTo(toolVariable, r.Match.Tools))
-			}
-			for _, atom := range p.Atoms(r.ID) {
-				byName[atom.Variable] = append(byName[atom.Variable], atom)
-			}
-		}
-		if most := p.File().Limits.MaxBodyBytes; most != nil && a != policy.Read {
-			byName["change.body_bytes"] = append(byName["change.body_bytes"], rule.Atom{
-				Variable: "change.body_bytes", Op: rule.OpOrder, Literals: []any{*most},
-			})
-		}
+		gather(byName, p, g, a)
 	}
 	hasResource := false
 	for _, v := range rule.Variables() {
 		atoms := byName[v.Name]
 		if len(atoms) == 0 || v.Name == "request.group" || v.Name == "request.action" {
-			continue
+			continue // nobody looks, or the cell fixes it
 		}
-		hasResource = hasResource || strings.HasPrefix(v.Name, "resource.")
+		hasResource = hasResource || ofResource(v.Name)
 		if v.Name == "resource.known" {
-			continue
+			continue // each and pairs see to it
 		}
-		values, exact := represent(v, atoms)
-		if exact != "" && s.inexact == "" {
-			s.inexact = v.Name + " " + exact
+		values, why := represent(v, atoms)
+		if why != "" && s.inexact == "" {
+			s.inexact = v.Name + " " + why
 		}
 		s.names, s.values = append(s.names, v.Name), append(s.values, values)
 	}
 	s.prepare()
 	if hasResource {
-		s.unknown = []int{}
-		for i, name := range s.names {
-			if !strings.HasPrefix(name, "resource.") {
-				s.unknown = append(s.unknown, i)
-			}
-		}
+		s.unknown = slices.DeleteFunc(indexes(len(s.names)), func(i int) bool { return ofResource(s.names[i]) })
 	}
 	return s
+}
+
+func ofResource(name string) bool { return strings.HasPrefix(name, "resource.") }
+
+// gather adds everything a profile looks at in a cell, by variable.
+func gather(byName map[string][]rule.Atom, p *policy.Profile, g policy.Group, a policy.Action) {
+	for _, r := range rulesOf(p, g, a) {
+		if len(r.Match.Tools) > 0 {
+			byName[toolVariable] = append(byName[toolVariable], equalTo(toolVariable, r.Match.Tools))
+		}
+		for _, atom := range p.Atoms(r.ID) {
+			byName[atom.Variable] = append(byName[atom.Variable], atom)
+		}
+	}
+	const body = "change.body_bytes"
+	if most := p.File().Limits.MaxBodyBytes; most != nil && a != policy.Read {
+		byName[body] = append(byName[body], rule.Atom{Variable: body, Op: rule.OpOrder, Literals: []any{*most}})
+	}
 }
 
 func equalTo(name string, values []string) rule.Atom {

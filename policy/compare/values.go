@@ -162,8 +162,7 @@ func times(atoms []rule.Atom) []any {
 // is looked for a text that has it and is no literal.
 func texts(name string, atoms []rule.Atom) (values []any, why string) {
 	found := append([]string{"", fresh}, domain(name)...)
-	parts := map[string]bool{}
-	prefixes := map[string]bool{}
+	var prefixes, parts []string
 	for _, a := range atoms {
 		for _, l := range a.Literals {
 			s, ok := l.(string)
@@ -173,31 +172,38 @@ func texts(name string, atoms []rule.Atom) (values []any, why string) {
 			found = append(found, s)
 			switch a.Op {
 			case rule.OpPrefix:
-				prefixes[s] = true
+				prefixes = append(prefixes, s)
 				found = append(found, s+fresh)
 			case rule.OpText:
-				parts[s] = true
+				parts = append(parts, s)
 				found = append(found, fresh+s, fresh+s+fresh)
 			case rule.OpOther:
 				found = append(found, fresh+s, s+fresh, sample(s))
 			}
 		}
 	}
-	if len(parts) > 1 || len(parts) == 1 && len(prefixes) > 0 {
+	slices.Sort(parts)
+	if parts = slices.Compact(parts); len(parts) > 1 || len(parts) == 1 && len(prefixes) > 0 {
 		why = "is searched for more than one part"
 	}
-	for p := range prefixes {
-		for q := range parts {
+	for _, p := range prefixes {
+		for _, q := range parts {
 			found = append(found, p+fresh+q)
 		}
 	}
+	return possible(name, found), why
+}
+
+// possible drops what is there twice and what the variable cannot be.
+func possible(name string, found []string) []any {
 	slices.Sort(found)
+	var values []any
 	for _, s := range slices.Compact(found) {
 		if name != "identity.kind" || slices.Contains(domain(name), s) {
 			values = append(values, s)
 		}
 	}
-	return values, why
+	return values
 }
 
 // domain is the values a variable can have at all, or has at least.

@@ -35,11 +35,11 @@ type Step struct {
 
 // Trace evaluates like [Program.Eval], with the same engine and limits, and
 // remembers every step. It is some ten times slower.
-func (p *Program) Trace(ctx context.Context, vars cel.Activation) (bool, error, Trace) {
+func (p *Program) Trace(ctx context.Context, vars cel.Activation) (bool, Trace, error) {
 	t := Trace{When: p.expr}
 	run, err := p.traced()
 	if err != nil {
-		return false, fmt.Errorf("prepare to explain: %w", err), t
+		return false, t, fmt.Errorf("prepare to explain: %w", err)
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -57,7 +57,7 @@ func (p *Program) Trace(ctx context.Context, vars cel.Activation) (bool, error, 
 			p.steps(p.ast.NativeRep().Expr(), state, &t.Steps)
 		}
 	}
-	return holds, err, t
+	return holds, t, err
 }
 
 // Values gives the variables the expression mentions with their values.
