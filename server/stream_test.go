@@ -381,28 +381,3 @@ func TestStreamRateLimit(t *testing.T) {
 	}
 	assert.Equal(t, 7, limited)
 }
-
-func TestMissingClientCapability(t *testing.T) {
-	need := func(c *server.Config) {
-		c.ClientNeeds = map[string][]string{"confluence_echo": {"elicitation"}}
-	}
-	declared := func(s string) string {
-		return strings.Replace(s, `clientCapabilities":{}`, `clientCapabilities":{"elicitation":{}}`, 1)
-	}
-	r := serve(t, need)
-	a := call(annKey, "confluence_echo", `{}`)
-	got := r.do(a)
-	assert.Equal(t, 400, got.status)
-	e, _ := got.result(t)["error"].(map[string]any)
-	assert.Equal(t, -32021.0, e["code"])
-	assert.Equal(t, map[string]any{"requiredCapabilities": map[string]any{"elicitation": map[string]any{}}}, e["data"])
-	a.body = declared(a.body)
-	assert.Equal(t, 200, r.do(a).status)
-
-	p := stream(t, need)
-	p.send(modernLine(1, "tools/call", `"name":"confluence_echo","arguments":{}`))
-	e, _ = p.next()["error"].(map[string]any)
-	assert.Equal(t, -32021.0, e["code"])
-	p.send(declared(modernLine(2, "tools/call", `"name":"confluence_echo","arguments":{}`)))
-	assert.Contains(t, p.next(), "result")
-}

@@ -14,6 +14,13 @@ import (
 const beat = 50 * time.Millisecond
 
 func addNotices(m *mcpserver.MCPServer) {
+	addProgress(m)
+	addLogging(m)
+	trigger(m, "test_trigger_tool_change", mcp.MethodNotificationToolsListChanged)
+	trigger(m, "test_trigger_prompt_change", mcp.MethodNotificationPromptsListChanged)
+}
+
+func addProgress(m *mcpserver.MCPServer) {
 	m.AddTool(tool("test_tool_with_progress", "Reports its progress", noArguments), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		for i, done := range []int{0, 50, 100} {
 			if i > 0 {
@@ -29,6 +36,9 @@ func addNotices(m *mcpserver.MCPServer) {
 		}
 		return mcp.NewToolResultText("done"), nil
 	})
+}
+
+func addLogging(m *mcpserver.MCPServer) {
 	m.AddTool(tool("test_tool_with_logging", "Logs while it runs", noArguments), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		for i, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
 			if i > 0 {
@@ -48,8 +58,6 @@ func addNotices(m *mcpserver.MCPServer) {
 		}
 		return mcp.NewToolResultText("ok"), nil
 	})
-	trigger(m, "test_trigger_tool_change", mcp.MethodNotificationToolsListChanged)
-	trigger(m, "test_trigger_prompt_change", mcp.MethodNotificationPromptsListChanged)
 }
 
 func trigger(m *mcpserver.MCPServer, name, notification string) {
