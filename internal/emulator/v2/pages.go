@@ -214,7 +214,7 @@ func (k kind) single(rq request, v *site.View) (any, error) {
 		return nil, err
 	}
 	delete(out, "subtype")
-	out["_links"].(object)["base"] = rq.call.Base
+	out["_links"].(*links).Base = rq.call.Base
 	k.include(rq, v, c, out)
 	return out, nil
 }

@@ -38,7 +38,7 @@ func spaceID(v *site.View, c *site.Content) any {
 func pageShape(v *site.View, c *site.Content, format string) object {
 	out := object{
 		"id": c.ID, "status": c.Status, "title": c.Title, "spaceId": spaceID(v, c),
-		"authorId": c.Author, "createdAt": stamp(c.Created), "version": versionShape(newest(c)),
+		"authorId": c.Author, "createdAt": stamp(c.Created), "version": editionOf(c),
 		"body": body(c.Storage, format), "_links": pageLinks(v, c),
 	}
 	if c.Type == "blogpost" {
@@ -61,12 +61,30 @@ func place(v *site.View, c *site.Content, out object) {
 	}
 }
 
-func pageLinks(v *site.View, c *site.Content) object {
-	return object{
-		"webui":  webui(v, c),
-		"editui": "/pages/resumedraft.action?draftId=" + c.ID,
-		"tinyui": "/x/" + c.ID,
-	}
+// links are those of a page or blog post; Base only in single reads. They and
+// editions are structs because a list of 250 pages is mostly made of them.
+type links struct {
+	Webui  string `json:"webui"`
+	Editui string `json:"editui"`
+	Tinyui string `json:"tinyui"`
+	Base   string `json:"base,omitempty"`
+}
+
+func pageLinks(v *site.View, c *site.Content) *links {
+	return &links{Webui: webui(v, c), Editui: "/pages/resumedraft.action?draftId=" + c.ID, Tinyui: "/x/" + c.ID}
+}
+
+// edition is the version of a page or blog post.
+type edition struct {
+	Number    int    `json:"number"`
+	Message   string `json:"message"`
+	MinorEdit bool   `json:"minorEdit"`
+	AuthorID  string `json:"authorId"`
+	CreatedAt string `json:"createdAt"`
+}
+
+func editionOf(c *site.Content) edition {
+	return edition{c.Version, c.Message, c.Minor, c.UpdatedBy, stamp(c.Updated)}
 }
 
 // webui is the address of a content below the site's base.

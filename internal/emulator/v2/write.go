@@ -57,7 +57,7 @@ func (k kind) build(rq request, e *site.Edit) (*site.Content, error) {
 func (k kind) created(rq request, e *site.Edit, c *site.Content) (any, error) {
 	out := pageShape(&e.View, c, "storage")
 	delete(out, "subtype")
-	out["_links"].(object)["base"] = rq.call.Base
+	out["_links"].(*links).Base = rq.call.Base
 	return out, nil
 }
 
