@@ -134,7 +134,7 @@ func outputSchema[Out any]() json.RawMessage {
 
 func schemaOptions() *jsonschema.ForOptions {
 	return &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[json.RawMessage](): {},
+		reflect.TypeFor[json.RawMessage](): {Type: "object"}, // a bare true is not portable
 	}}
 }
 
