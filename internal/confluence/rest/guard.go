@@ -76,8 +76,9 @@ func (g *guard) judge(req *http.Request) (*http.Request, string) {
 }
 
 func (g *guard) find(method, p string) *route {
+	parts := strings.Split(p, "/")
 	for i := range g.routes {
-		if g.routes[i].method == method && g.routes[i].path.MatchString(p) {
+		if g.routes[i].matches(method, parts) {
 			return &g.routes[i]
 		}
 	}

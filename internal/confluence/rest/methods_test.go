@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -21,6 +22,12 @@ type arguments struct{ id, att, key, text, kind, comment string }
 
 // methods is every exported method of the client that sends something.
 func methods() map[string]func(c *rest.Client, a arguments) error {
+	all := pageMethods()
+	maps.Copy(all, otherMethods())
+	return all
+}
+
+func pageMethods() map[string]func(c *rest.Client, a arguments) error {
 	p := confluence.Paging{Limit: 10}
 	return map[string]func(c *rest.Client, a arguments) error{
 		"Probe": func(c *rest.Client, _ arguments) error { _, err := c.Probe(ctx); return err },
@@ -56,6 +63,12 @@ func methods() map[string]func(c *rest.Client, a arguments) error {
 			return err
 		},
 		"ConvertIDs": func(c *rest.Client, a arguments) error { _, err := c.ConvertIDs(ctx, []string{a.id}); return err },
+	}
+}
+
+func otherMethods() map[string]func(c *rest.Client, a arguments) error {
+	p := confluence.Paging{Limit: 10}
+	return map[string]func(c *rest.Client, a arguments) error{
 		"Comments": func(c *rest.Client, a arguments) error {
 			_, err := c.Comments(ctx, a.id, a.kind, a.comment, p)
 			return err

@@ -110,7 +110,7 @@ func TestNetworkFaults(t *testing.T) {
 	plain := newFake(t, onePage)
 	for name, tc := range map[string]struct{ base, code, says string }{
 		"refused":         {"http://" + closed.Addr().String(), "net.unavailable", "refused"},
-		"no such host":    {"https://no-such-host.invalid", "net.unavailable", "resolved"},
+		"no such host":    {"https://" + strings.Repeat("a", 64) + ".invalid", "net.unavailable", "resolved"},
 		"never answers":   {"http://" + silent.Addr().String(), "net.timeout", "in time"},
 		"http, not https": {strings.Replace(plain.URL, "http:", "https:", 1), "net.tls", "TLS"},
 	} {

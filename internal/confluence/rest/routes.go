@@ -83,7 +83,8 @@ GET /wiki/rest/api/content/{id}/restriction ? expand start limit
 POST /wiki/rest/api/content/{id}/permission/check = subject operation
 `
 
-// placeholders are the only variable parts of a path.
+// placeholders are the only variable parts of a path; each is one whole
+// segment.
 const placeholders = `
 {id} [0-9]{1,19}
 {att} att[0-9]{1,19}
@@ -97,36 +98,54 @@ const placeholders = `
 // route is one line of the allowlist, ready to match.
 type route struct {
 	method string
-	path   *regexp.Regexp
+	path   []segment
 	query  map[string]bool
 	body   map[string]bool // nil: no body
 	shape  string          // "", "object", "array" or "file"
 }
 
-func parseRoutes() []route {
-	var pairs []string
-	for line := range strings.Lines(placeholders) {
-		if name, expr, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			pairs = append(pairs, name, "(?:"+expr+")")
+// segment is a literal part of a path or, with a form, a variable one.
+type segment struct {
+	literal string
+	form    *regexp.Regexp
+}
+
+func (r *route) matches(method string, parts []string) bool {
+	if r.method != method || len(r.path) != len(parts) {
+		return false
+	}
+	for i, s := range r.path {
+		if s.form == nil && s.literal != parts[i] || s.form != nil && !s.form.MatchString(parts[i]) {
+			return false
 		}
 	}
-	fill := strings.NewReplacer(pairs...)
+	return true
+}
+
+func parseRoutes() []route {
+	forms := map[string]*regexp.Regexp{}
+	for line := range strings.Lines(placeholders) {
+		if name, expr, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			forms[name] = regexp.MustCompile("^(?:" + expr + ")$")
+		}
+	}
 	var routes []route
 	for line := range strings.Lines(allowlist) {
-		if strings.TrimSpace(line) == "" {
-			continue
+		if strings.TrimSpace(line) != "" {
+			routes = append(routes, parseRoute(line, forms))
 		}
-		routes = append(routes, parseRoute(line, fill))
 	}
 	return routes
 }
 
-func parseRoute(line string, fill *strings.Replacer) route {
+func parseRoute(line string, forms map[string]*regexp.Regexp) route {
 	line, body, hasBody := strings.Cut(line, "=")
 	line, query, _ := strings.Cut(line, "?")
 	fields := strings.Fields(line)
 	r := route{method: fields[0], query: set(query)}
-	r.path = regexp.MustCompile("^" + fill.Replace(fields[1]) + "$")
+	for part := range strings.SplitSeq(fields[1], "/") {
+		r.path = append(r.path, segment{part, forms[part]})
+	}
 	if !hasBody {
 		return r
 	}
