@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,4 +273,21 @@ func FuzzSearch(f *testing.F) {
 		require.True(t, json.Valid(w.Body.Bytes()))
 		require.NotContains(t, w.Body.String(), "zeppelin by autumn", "bob does not see that page")
 	})
+}
+
+func TestSearchesAndWritesRunSideBySide(t *testing.T) {
+	b := start(t, large(50))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			assert.Equal(t, http.StatusOK, b.get("u-ann", found(`siteSearch ~ "needle" order by title`)).status)
+			label := fmt.Sprintf(`{"prefix":"global","name":"l%d"}`, i)
+			assert.Equal(t, http.StatusOK, b.do("u-bob", "POST", "content/70001/label", label, nil).status)
+			assert.Equal(t, http.StatusAccepted, b.do("u-bob", "POST", "content/archive", fmt.Sprintf(`{"pages":[{"id":%d}]}`, 70010+i), nil).status)
+			assert.Equal(t, http.StatusOK, b.get("u-bob", "longtask").status)
+		})
+	}
+	wg.Wait()
+	assert.Len(t, b.ok("u-bob", "GET", "content/70001/label", "").column(), 8)
+	assert.Len(t, b.ok("u-bob", "GET", "longtask", "").column(), 8)
 }
