@@ -194,7 +194,7 @@ func (in addCommentIn) validate() error {
 }
 
 func addComment(ctx context.Context, k *call, in addCommentIn) (*plan, error) {
-	body, err := commentBody(in.Body, "")
+	body, err := k.newBodyFrom(in.Body, "markdown", k.on.page.SpaceKey)
 	if err != nil {
 		return nil, err
 	}
@@ -249,16 +249,6 @@ func (k *call) countText(ctx context.Context, id, text string) (int, error) {
 	}
 }
 
-// commentBody is Markdown as storage, refused when it would add what this
-// server does not write.
-func commentBody(md, before string) (string, error) {
-	body, err := fromMarkdown(md)
-	if err != nil {
-		return "", err
-	}
-	return body, forbiddenAdded(before, body)
-}
-
 type updateCommentIn struct {
 	CommentID string `json:"comment_id" is:"id"`
 	Body      string `json:"body,omitempty" is:"min=1,max=50000"`
@@ -285,14 +275,15 @@ func updateComment(_ context.Context, k *call, in updateCommentIn) (*plan, error
 	out := &plan{summary: "change comment " + c.ID, base: c.Body, before: k.markdown(c.Body, k.request.Resource.SpaceKey)}
 	out.after = out.before
 	if in.Body != "" {
-		body, err := commentBody(in.Body, c.Body)
+		body, notes, err := k.writeMarkdown(c.Body, in.Body, k.on.page.SpaceKey, nil)
 		if err != nil {
 			return nil, err
 		}
-		if err := lossError(c.Body, body, nil); err != nil {
+		if err := forbiddenAdded(c.Body, body); err != nil {
 			return nil, err
 		}
-		u.Body, out.after = body, in.Body
+		out.notes = notes
+		u.Body, out.after = body, k.markdown(body, k.request.Resource.SpaceKey)
 	}
 	out.target = k.commentReceipt(*c)
 	out.bodyChange(c.Body, u.Body, k.home())

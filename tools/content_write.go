@@ -1,61 +1,67 @@
 package tools
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/extension"
-	"github.com/yuin/goldmark/renderer/html"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/markup"
 )
 
-// fromMarkdown turns Markdown into storage.
-func fromMarkdown(md string) (string, error) {
-	var b bytes.Buffer
-	g := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(html.WithXHTML()))
-	if err := g.Convert([]byte(unguard(md)), &b); err != nil {
-		return "", fmt.Errorf("render markdown: %w", err)
+// writing says how storage for a page of a space is written.
+func (k *call) writing(spaceKey string, allowLoss []string) markup.Options {
+	return markup.Options{View: k.view(spaceKey), DataCenter: k.info.Kind == confluence.DataCenter, AllowLoss: allowLoss,
+		Page: func(address string) (space, title string, ok bool) {
+			t, err := k.parseURL(address)
+			return t.spaceKey, t.title, err == nil && t.title != ""
+		}}
+}
+
+// unguard gives text back the form that [guard] took from it, so that what a
+// caller copies from a page is what the page holds.
+func unguard(md string) string {
+	return strings.NewReplacer("[image: ", "![", "‹‹‹confluence", "<<<confluence", "›››confluence", ">>>confluence").Replace(md)
+}
+
+// fromMarkdown turns a new body in Markdown into storage.
+func (k *call) fromMarkdown(md, spaceKey string) (string, error) {
+	stored, err := markup.FromMarkdown(unguard(md), k.writing(spaceKey, nil))
+	return stored, markupError(err)
+}
+
+// applyEdits makes the edits on the stored bytes, all or none.
+func (k *call) applyEdits(now confluence.Page, in updatePageIn) (string, []string, error) {
+	edits := make([]markup.Edit, len(in.Edits))
+	for i, e := range in.Edits {
+		e.Find, e.Replace, e.Markdown = unguard(e.Find), unguard(e.Replace), unguard(e.Markdown)
+		edits[i] = e
 	}
-	return b.String(), nil
+	r, err := markup.ApplyEdits(now.Body, edits, k.writing(now.SpaceKey, in.AllowLoss))
+	return k.written(r, err)
 }
 
-// unguard gives images back the form that [guard] took from them.
-func unguard(md string) string { return strings.ReplaceAll(md, "[image: ", "![") }
-
-// applyEdits makes the edits on the stored bytes.
-func (k *call) applyEdits(confluence.Page, updatePageIn) (string, []string, error) {
-	return "", nil, invalid("edits", "This server cannot apply edits yet.", "Send body instead.")
+// writeMarkdown writes a whole edited page back: what was not changed keeps
+// its bytes, what would be lost and was not named is refused.
+func (k *call) writeMarkdown(base, edited, spaceKey string, allowLoss []string) (string, []string, error) {
+	r, err := markup.WriteMarkdown(base, unguard(edited), k.writing(spaceKey, allowLoss))
+	return k.written(r, err)
 }
 
-// writeMarkdown makes the stored body of a whole page in edited Markdown.
-func (k *call) writeMarkdown(now confluence.Page, in updatePageIn) (string, []string, error) {
-	stored, err := fromMarkdown(*in.Body)
+func (k *call) written(r markup.Result, err error) (string, []string, error) {
 	if err != nil {
-		return "", nil, err
+		return "", nil, markupError(err)
 	}
-	return stored, nil, lossError(now.Body, stored, in.AllowLoss)
+	var notes []string
+	for _, n := range r.Notes {
+		notes = append(notes, line(n))
+	}
+	for _, l := range r.Losses {
+		notes = append(notes, fmt.Sprintf("Lost, as allowed: %s %s (%d).", l.Kind, line(l.Name), l.Count))
+	}
+	return r.Storage, notes, nil
 }
 
-// lossError refuses a body that holds less than its base of what was not named.
-func lossError(base, result string, allowed []string) error {
-	var names []string
-	for _, l := range markup.Losses(base, result) {
-		name := l.Name
-		if name == "" {
-			name = l.Kind
-		}
-		if !slices.Contains(allowed, name) && !slices.Contains(allowed, l.Kind) {
-			names = append(names, fmt.Sprintf("%s (%d)", line(name), l.Count))
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return &confluence.Error{Kind: confluence.Invalid, Code: "input.loss", Message: "The new body would lose: " + strings.Join(names, ", ") + ".",
-		Next: "Change the page with edits instead, or name in allow_loss what may go. Nothing was changed."}
+// editOps are the operations of update_page's edits.
+func editOps() []string {
+	return []string{"replace_text", "replace_section", "append", "insert", "delete", "set_cell", "add_row", "set_task", "set_status", "set_property", "move"}
 }

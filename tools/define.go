@@ -108,7 +108,7 @@ func (t *tool) check() error {
 // compact, with the enums; lengths and ranges stay with the decoder, whose
 // refusals explain them better than a schema does.
 func inputSchema[In any]() json.RawMessage {
-	s, err := jsonschema.For[In](schemaOptions())
+	s, err := jsonschema.For[In](nil)
 	if err != nil {
 		return nil
 	}
@@ -120,7 +120,7 @@ func inputSchema[In any]() json.RawMessage {
 // outputSchema derives the published schema of a structured answer. An error
 // answer conforms as well, so nothing at the top is required.
 func outputSchema[Out any]() json.RawMessage {
-	s, err := jsonschema.For[Out](schemaOptions())
+	s, err := jsonschema.For[Out](nil)
 	failed, err2 := jsonschema.For[failureBody](nil)
 	if err != nil || err2 != nil || s.Properties == nil {
 		return nil
@@ -170,5 +170,5 @@ func compact(s *jsonschema.Schema) json.RawMessage {
 	if enc.Encode(s) != nil {
 		return nil
 	}
-	return bytes.TrimSpace(buf.Bytes())
+	return bytes.ReplaceAll(bytes.TrimSpace(buf.Bytes()), []byte(`\u003e`), []byte(">"))
 }

@@ -129,20 +129,20 @@ func (k *call) newBody(ctx context.Context, in createPageIn) (string, error) {
 		t, err := k.site.Template(ctx, in.TemplateID)
 		return t.Body, err
 	}
-	return written(in.Body, cmp.Or(in.Format, "markdown"), "")
+	return k.newBodyFrom(in.Body, in.Format, in.SpaceKey)
 }
 
-// written turns a body a caller wrote into storage, refused when it is broken
-// or adds what this server does not write.
-func written(body, format, before string) (string, error) {
+// newBodyFrom turns what a caller wrote into the storage of something new,
+// refused when it is broken or holds what this server does not write.
+func (k *call) newBodyFrom(body, format, spaceKey string) (string, error) {
 	if format == "storage" {
-		return body, forbiddenAdded(before, body)
+		return body, forbiddenAdded("", body)
 	}
-	stored, err := fromMarkdown(body)
+	stored, err := k.fromMarkdown(body, spaceKey)
 	if err != nil {
 		return "", err
 	}
-	return stored, forbiddenAdded(before, stored)
+	return stored, forbiddenAdded("", stored)
 }
 
 func (k *call) commitCreate(ctx context.Context, in createPageIn, space *confluence.Space, body string) (receipt, error) {

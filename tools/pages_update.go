@@ -3,11 +3,11 @@ package tools
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/markup"
 	"confluence-mcp/policy"
 )
 
@@ -27,17 +27,17 @@ func pageUpdateTools() []*tool {
 }
 
 type updatePageIn struct {
-	PageID         string            `json:"page_id" is:"id"`
-	BaseVersion    int               `json:"base_version" is:"min=1,max=1000000"`
-	Body           *string           `json:"body,omitempty" is:"max=2000000"`
-	Edits          []json.RawMessage `json:"edits,omitempty" is:"max=100"`
-	RestoreVersion int               `json:"restore_version,omitempty" is:"min=1,max=1000000"`
-	Undo           bool              `json:"undo,omitempty"`
-	Title          string            `json:"title,omitempty" is:"line,max=255"`
-	Minor          bool              `json:"minor,omitempty"`
-	Message        string            `json:"message,omitempty" is:"line,max=255"`
-	AllowLoss      []string          `json:"allow_loss,omitempty" is:"line,max=100"`
-	DryRun         bool              `json:"dry_run,omitempty"`
+	PageID         string        `json:"page_id" is:"id"`
+	BaseVersion    int           `json:"base_version" is:"min=1,max=1000000"`
+	Body           *string       `json:"body,omitempty" is:"max=2000000"`
+	Edits          []markup.Edit `json:"edits,omitempty" is:"max=100" jsonschema:"fields by op: replace_text find replace [occurrence|all] [within]; replace_section heading|handle markdown; append markdown [to]; insert after|before markdown; delete handle|section; set_cell table row column markdown; add_row table markdown [after]; set_task handle done; set_status handle title colour; set_property key markdown; move handle after|before. Handles: get_page mode blocks"`
+	RestoreVersion int           `json:"restore_version,omitempty" is:"min=1,max=1000000"`
+	Undo           bool          `json:"undo,omitempty"`
+	Title          string        `json:"title,omitempty" is:"line,max=255"`
+	Minor          bool          `json:"minor,omitempty"`
+	Message        string        `json:"message,omitempty" is:"line,max=255"`
+	AllowLoss      []string      `json:"allow_loss,omitempty" is:"line,max=100"`
+	DryRun         bool          `json:"dry_run,omitempty"`
 }
 
 func (in updatePageIn) validate() error {
@@ -113,7 +113,7 @@ func (k *call) changeBody(ctx context.Context, in updatePageIn, now confluence.P
 	case in.Edits != nil:
 		u.Body, out.notes, err = k.applyEdits(now, in)
 	case in.Body != nil:
-		u.Body, out.notes, err = k.writeMarkdown(now, in)
+		u.Body, out.notes, err = k.writeMarkdown(now.Body, *in.Body, now.SpaceKey, in.AllowLoss)
 	case in.RestoreVersion > 0:
 		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)
 		return k.oldVersion(ctx, in.RestoreVersion, now, u)

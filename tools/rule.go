@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"confluence-mcp/internal/markup"
 )
 
 // rule is what an argument must look like. It is read off the argument struct:
@@ -18,7 +20,7 @@ import (
 // bound the value of an integer, the characters of a string and the entries
 // of a list.
 type rule struct {
-	kind     string // string, integer, boolean, array, object, any
+	kind     string // string, integer, boolean, array, object
 	format   string
 	enum     []string
 	min, max int
@@ -32,6 +34,8 @@ type rule struct {
 const (
 	maxString = 1000
 	maxList   = 100
+	// maxEditText bounds the text of one edit.
+	maxEditText = 200_000
 )
 
 func ruleOf(t reflect.Type, tag string) *rule {
@@ -40,15 +44,15 @@ func ruleOf(t reflect.Type, tag string) *rule {
 	}
 	r := &rule{}
 	switch {
-	case t == reflect.TypeFor[json.RawMessage]():
-		r.kind = "any"
 	case t.Kind() == reflect.Slice:
-		r.kind, r.max = "array", maxList
-		r.items = ruleOf(t.Elem(), tag)
-		tag = ""
+		r.kind, r.items = "array", ruleOf(t.Elem(), tag)
+		r.max, tag = maxList, ""
 	case t.Kind() == reflect.Struct:
 		r.kind, r.fields = "object", map[string]*rule{}
 		r.addFields(t)
+		if t == reflect.TypeFor[markup.Edit]() {
+			r.beEdit()
+		}
 	case t.Kind() == reflect.Bool:
 		r.kind = "boolean"
 	case t.Kind() == reflect.String:
@@ -58,6 +62,14 @@ func ruleOf(t reflect.Type, tag string) *rule {
 	}
 	r.apply(tag)
 	return r
+}
+
+// beEdit adds what the content engine's own struct cannot say in tags.
+func (r *rule) beEdit() {
+	r.fields["op"].enum = editOps()
+	for _, long := range []string{"find", "replace", "markdown"} {
+		r.fields[long].max = maxEditText
+	}
 }
 
 func (r *rule) addFields(t reflect.Type) {
@@ -246,8 +258,8 @@ func (r *rule) sample() string {
 		return "true"
 	case "array":
 		return "[" + r.items.sample() + "]"
-	case "object", "any":
-		return `{}`
+	case "object":
+		return `{…}`
 	}
 	if r.enum != nil {
 		return strconv.Quote(r.enum[0])
