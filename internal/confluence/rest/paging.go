@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"iter"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ func listCursor[R, T any](ctx context.Context, c *Client, req *call, p confluenc
 	req.set("cursor", p.Cursor)
 	b, err := fetch[batch[R]](ctx, c.w, req)
 	if err != nil {
-		return confluence.List[T]{}, c.judged(ctx, err)
+		return confluence.List[T]{}, c.judged(ctx, staleCursor(err, p))
 	}
 	next, err := c.w.nextParam(req, b.Links.Next, "cursor")
 	if err != nil {
@@ -107,6 +108,15 @@ func checkCursor(cursor string) error {
 		}
 	}
 	return nil
+}
+
+// staleCursor tells a refused cursor, which asks for a new listing, from other
+// bad requests.
+func staleCursor(err error, p confluence.Paging) error {
+	if f := asFailure(err); f != nil && f.status == http.StatusBadRequest && p.Cursor != "" && strings.Contains(strings.ToLower(f.upstream), "cursor") {
+		f.say("input.cursor", "Confluence no longer knows the cursor", "Repeat the listing without a cursor.")
+	}
+	return err
 }
 
 func badCursor() *confluence.Error {

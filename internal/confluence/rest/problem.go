@@ -155,8 +155,6 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 	case s >= 300 && s < 400:
 		f.problem = redirectBlocked("Confluence answered with a redirect that is not followed")
 		f.Op, f.Ref = c.op, c.ref
-	case s == 400:
-		f.badRequest(c, html)
 	case s == 401:
 		f.unauthorized(html)
 	case s == 403:
@@ -176,6 +174,8 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 		f.say("limit.too_large", "the content is larger than Confluence accepts", "Make it smaller or split it.")
 	case s == 429:
 		f.limited(res.Header, now)
+	case s < 500:
+		f.badRequest(c, html)
 	default:
 		f.upstreamDown(res, now)
 	}

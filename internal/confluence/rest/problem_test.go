@@ -1,10 +1,12 @@
 package rest_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -40,6 +42,8 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"403":              {403, json, `{"statusCode":403,"message":"You do not have permission"}`, confluence.Denied, "auth.forbidden", "may not"},
 		"404":              {404, json, `{"errors":[{"status":404,"code":"NOT_FOUND","title":"Cannot find a page with id [7]","detail":null}]}`, confluence.NotFound, "not_found", "not visible"},
 		"404 HTML":         {404, html, `<html>`, confluence.Unavailable, "net.not_confluence", "HTML"},
+		"405":              {405, json, `{}`, confluence.Invalid, "input.invalid", "refused"},
+		"431 HTML":         {431, html, `<html>Request header is too large</html>`, confluence.Invalid, "input.invalid", "refused"},
 		"410":              {410, json, `{}`, confluence.NotFound, "not_found", ""},
 		"409":              {409, json, `{}`, confluence.Conflict, "conflict", "changed"},
 		"413":              {413, json, `{"statusCode":413,"message":"RequestEntityTooLarge"}`, confluence.Limited, "limit.too_large", "larger"},
@@ -361,3 +365,39 @@ func TestHiddenByDataSecurityPolicyIsSaid(t *testing.T) {
 	})
 	assert.Contains(t, code(t, readSeven(f.client(t)), confluence.NotFound, "not_found").Message, "data security policy")
 }
+
+func TestStaleCursorIsSaid(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, 400, `{"errors":[{"status":400,"code":"INVALID_REQUEST_PARAMETER","title":"Provided cursor is invalid","detail":null}]}`)
+	})
+	_, err := f.client(t).Pages(ctx, confluence.PageFilter{}, confluence.Paging{Cursor: "old"})
+	code(t, err, confluence.Invalid, "input.cursor")
+}
+
+func TestNothingSecretIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	media := newFake(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/download") {
+			w.Header().Set("Location", media.URL+"/f?token=signed-"+fakeToken)
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		hangUp(w)
+	})
+	cfg := f.config()
+	cfg.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c := newClient(t, cfg)
+	for _, err := range []error{readSeven(c), createSeven(c), second(c.Download(ctx, sevenPNG, 0, 0))} {
+		e := problem(t, err)
+		for _, text := range []string{e.Error(), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e), fmt.Sprint(e.Err)} {
+			assert.NotContains(t, text, fakeToken)
+		}
+	}
+	slog.New(slog.NewTextHandler(&log, nil)).Info("config", "config", cfg)
+	assert.NotContains(t, log.String(), fakeToken)
+	assert.NotContains(t, log.String(), basicHeader())
+	assert.NotEmpty(t, log.String())
+}
+
+func second[T any](_ T, err error) error { return err }
