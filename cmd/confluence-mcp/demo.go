@@ -225,7 +225,9 @@ func (p program) greet(url, profile string, who demo.Person) {
 
   Claude Code    claude mcp add --transport http confluence %[1]s/mcp
   VS Code        {"servers":{"confluence":{"type":"http","url":"%[1]s/mcp"}}}
-  try            curl -s %[1]s/mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
-                   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"confluence_search","arguments":{"query":"runbook"}}}'
+  by hand        curl -s %[1]s/mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+                   -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: confluence_search' \
+                   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"confluence_search","arguments":{"query":"runbook"},
+                       "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
 `, url, profile, who.Username)
 }

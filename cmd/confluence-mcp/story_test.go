@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"confluence-mcp/internal/emulator/emulatortest"
+)
+
+// TestMain makes this test binary the product when a story runs the command
+// confluence-mcp.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"confluence-mcp": main})
+}
+
+// TestStories runs the acceptance stories under testdata/scripts: each is a
+// terminal transcript against the real program on an emulator of its own.
+//
+// Besides testscript's commands there are:
+//
+//	emulator                 start one, set CONFLUENCE_URL and credentials of bot
+//	apply LINE               change its site as POST /__emulator/apply does
+//	mcp ARGS… <- FILE        run a server over stdio with the calls of FILE
+//	requests PATTERN N       N requests matching PATTERN have reached Confluence
+//	start NAME ARGS…         run the program in the background until it is ready
+//	stop NAME                SIGTERM and wait; its exit code must be 0
+//	crash NAME               SIGKILL
+//	http METHOD PATH [KEY] [FILE]   one HTTP request to the server at $ADDR
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("..", "..", "testdata", "scripts"),
+		Setup: func(env *testscript.Env) error {
+			env.Values[siteKey{}] = &story{t: env.T().(testing.TB), running: map[string]*background{}}
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "home"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"emulator": startEmulator, "apply": apply, "mcp": mcp, "requests": requests,
+			"start": start, "stop": stop, "crash": crash, "http": request,
+		},
+	})
+}
+
+type siteKey struct{}
+
+// story is what one script has running.
+type story struct {
+	t       testing.TB
+	site    *emulatortest.Emulator
+	running map[string]*background
+}
+
+type background struct {
+	cmd *exec.Cmd
+	out *bufio.Reader
+}
+
+func of(ts *testscript.TestScript) *story { return ts.Value(siteKey{}).(*story) }
+
+func startEmulator(ts *testscript.TestScript, _ bool, _ []string) {
+	s := of(ts)
+	s.site = emulatortest.Start(s.t)
+	ts.Setenv("CONFLUENCE_URL", s.site.URL)
+	ts.Setenv("CONFLUENCE_USERNAME", "bot@acme.test")
+	ts.Setenv("CONFLUENCE_API_TOKEN", "bot-token")
+}
+
+func apply(ts *testscript.TestScript, _ bool, args []string) {
+	of(ts).site.Apply(strings.Join(args, " "))
+}
+
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	n := 0
+	for _, r := range of(ts).site.Requests(0) {
+		if pattern.MatchString(r.Method + " " + r.Path) {
+			n++
+		}
+	}
+	want := "0"
+	if len(args) > 1 {
+		want = args[1]
+	}
+	if (fmt.Sprint(n) == want) == neg {
+		ts.Fatalf("%d requests match %q", n, args[0])
+	}
+}
+
+// command prepares the program with the script's environment.
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path, err := exec.LookPath("confluence-mcp")
+	ts.Check(err)
+	c := exec.Command(path, args...)
+	c.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "PATH", "XDG_DATA_HOME", "CONFLUENCE_URL", "CONFLUENCE_USERNAME", "CONFLUENCE_API_TOKEN", "READ_ONLY_MODE", "CONFLUENCE_SPACES_FILTER", "TMPDIR", "KEY"} {
+		if v := ts.Getenv(name); v != "" {
+			c.Env = append(c.Env, name+"="+v)
+		}
+	}
+	return c
+}
+
+// mcp opens a conversation over stdio, sends each line of a file as a call
+// "TOOL {arguments}" and prints the answers' text, one a paragraph.
+func mcp(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || args[len(args)-2] != "<-" {
+		ts.Fatalf("usage: mcp ARGS… <- FILE")
+	}
+	c := command(ts, args[:len(args)-2])
+	var errOut strings.Builder
+	c.Stderr = &errOut
+	in, err := c.StdinPipe()
+	ts.Check(err)
+	out, err := c.StdoutPipe()
+	ts.Check(err)
+	ts.Check(c.Start())
+	answers := json.NewDecoder(out)
+	talk(ts, in, answers, ts.ReadFile(args[len(args)-1]))
+	ts.Check(in.Close())
+	if err := c.Wait(); (err != nil) != neg {
+		ts.Fatalf("the server ended with %v: %s", err, errOut.String())
+	}
+	fmt.Fprint(ts.Stderr(), errOut.String())
+}
+
+func talk(ts *testscript.TestScript, in io.Writer, answers *json.Decoder, calls string) {
+	say(ts, in, 1, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"story","version":"1"}}`)
+	hear(ts, answers)
+	_, err := io.WriteString(in, `{"jsonrpc":"2.0","method":"notifications/initialized"}`+"\n")
+	ts.Check(err)
+	for n, line := range strings.Split(strings.TrimSpace(calls), "\n") {
+		tool, arguments, ok := strings.Cut(line, " ")
+		if tool == "tools/list" {
+			say(ts, in, n+2, "tools/list", `{}`)
+		} else if ok {
+			say(ts, in, n+2, "tools/call", `{"name":"confluence_`+tool+`","arguments":`+arguments+`}`)
+		} else {
+			ts.Fatalf("line %d is not TOOL {arguments}: %s", n+1, line)
+		}
+		fmt.Fprintf(ts.Stdout(), "%s\n\n", hear(ts, answers))
+	}
+}
+
+func say(ts *testscript.TestScript, in io.Writer, id int, method, params string) {
+	_, err := fmt.Fprintf(in, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`+"\n", id, method, params)
+	ts.Check(err)
+}
+
+// hear reads one answer and gives what a model would read of it.
+func hear(ts *testscript.TestScript, answers *json.Decoder) string {
+	var a struct {
+		Result struct {
+			Content []struct{ Text string }
+			Tools   []struct{ Name string }
+		}
+		Error *struct {
+			Code    int
+			Message string
+		}
+	}
+	ts.Check(answers.Decode(&a))
+	if a.Error != nil {
+		return fmt.Sprintf("protocol error %d: %s", a.Error.Code, a.Error.Message)
+	}
+	var words []string
+	for _, c := range a.Result.Content {
+		words = append(words, c.Text)
+	}
+	for _, tool := range a.Result.Tools {
+		words = append(words, tool.Name)
+	}
+	return strings.Join(words, "\n")
+}
+
+var addressInLog = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)/mcp`)
+
+// start runs the program in the background and waits until it says where it
+// serves, or, over stdio, that it does.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	c := command(ts, args[1:])
+	errOut, err := c.StderrPipe()
+	ts.Check(err)
+	_, err = c.StdinPipe() // kept open: a stdio server ends with its input
+	ts.Check(err)
+	ts.Check(c.Start())
+	b := &background{cmd: c, out: bufio.NewReader(errOut)}
+	of(ts).running[args[0]] = b
+	ts.Defer(func() { _ = c.Process.Kill() })
+	for {
+		line, err := b.out.ReadString('\n')
+		if err != nil {
+			ts.Fatalf("%s ended before it served: %v %s", args[0], err, line)
+		}
+		if m := addressInLog.FindStringSubmatch(line); m != nil {
+			ts.Setenv("ADDR", m[1])
+		}
+		if strings.Contains(line, "serving MCP") {
+			go func() { _, _ = io.Copy(io.Discard, b.out) }()
+			return
+		}
+	}
+}
+
+func stop(ts *testscript.TestScript, _ bool, args []string) {
+	b := of(ts).running[args[0]]
+	ts.Check(b.cmd.Process.Signal(os.Interrupt))
+	ts.Check(b.cmd.Wait())
+}
+
+func crash(ts *testscript.TestScript, _ bool, args []string) {
+	b := of(ts).running[args[0]]
+	ts.Check(b.cmd.Process.Kill())
+	_ = b.cmd.Wait() // reports the kill
+}
+
+// request prints the status, the headers that matter and the body.
+func request(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var body io.Reader
+	if len(args) > 3 {
+		body = strings.NewReader(ts.ReadFile(args[3]))
+	}
+	req, err := http.NewRequestWithContext(ctx, args[0], "http://"+ts.Getenv("ADDR")+args[1], body)
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	if len(args) > 2 && args[2] != "-" {
+		req.Header.Set("Authorization", "Bearer "+args[2])
+	}
+	for _, h := range modernHeaders(ts, args) {
+		req.Header.Set(h[0], h[1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n%s\n", res.StatusCode, res.Header.Get("WWW-Authenticate"), text)
+}
+
+// modernHeaders repeats what the body of a stateless call says, as clients of
+// the 2026-07-28 revision do.
+func modernHeaders(ts *testscript.TestScript, args []string) [][2]string {
+	if len(args) < 4 {
+		return nil
+	}
+	var m struct {
+		Method string
+		Params struct{ Name string }
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[3])), &m))
+	out := [][2]string{{"MCP-Protocol-Version", "2026-07-28"}, {"Mcp-Method", m.Method}}
+	if m.Params.Name != "" {
+		out = append(out, [2]string{"Mcp-Name", m.Params.Name})
+	}
+	return out
+}
