@@ -29,16 +29,18 @@ const (
 
 // leafEdit plans the change of one leaf from its shown tokens to edited ones.
 type leafEdit struct {
-	p     *page
-	b     *block
-	old   []token
-	new   []token
-	kept  []int // for each old token: the new token it stays as, or -1
-	taken []int // for each new token: the old token it stays, or -1
-	del   []splice
-	ins   []insertion
-	notes []string
-	free  bool // plain text: it takes the marks of the place it goes to
+	p      *page
+	b      *block
+	old    []token
+	new    []token
+	kept   []int // for each old token: the new token it stays as, or -1
+	taken  []int // for each new token: the old token it stays, or -1
+	del    []splice
+	ins    []insertion
+	notes  []string
+	at     int32 // where trimming stopped, -1: nothing was trimmed
+	steady bool  // what replaces words looks as they did
+	free   bool  // plain text: it takes the marks of the place it goes to
 }
 
 func editLeaf(p *page, b *block, old, edited []token) (*leafEdit, error) {
@@ -159,11 +161,18 @@ func (e *leafEdit) gap(g gap) error {
 		}
 		cuts = append(cuts, bytes...)
 	}
-	cuts, added = e.trim(removed, cuts, added)
 	for _, c := range cuts {
 		if c.from == c.to {
 			return e.unsupported(token{text: "a paragraph break inside the cell"})
 		}
+	}
+	lo, hi := e.limits(g)
+	if len(cuts) > 0 {
+		lo, hi = min(lo, cuts[0].from), max(hi, cuts[len(cuts)-1].to)
+	}
+	whole := cuts
+	cuts, added = e.trim(removed, cuts, added)
+	for _, c := range cuts {
 		e.del = append(e.del, splice{from: c.from, to: c.to})
 	}
 	if len(added) == 0 {
@@ -176,10 +185,10 @@ func (e *leafEdit) gap(g gap) error {
 			}
 		}
 	}
-	lo, hi := e.limits(g)
-	if len(cuts) > 0 {
-		lo, hi = min(lo, cuts[0].from), max(hi, cuts[len(cuts)-1].to)
+	if at, ok := e.seam(whole); ok && len(cuts) == 0 {
+		lo, hi = at, at
 	}
+	e.steady = len(whole) > 0 && sameLooks(removed, added)
 	return e.insert(added, cuts, lo, hi)
 }
 
@@ -192,13 +201,16 @@ func (e *leafEdit) unsupported(t token) error {
 
 // trim keeps the letters that the removed and the added text share at their
 // ends, so that marks and references inside a changed word survive.
-func (e *leafEdit) trim(removed []token, cuts []span, added []token) ([]span, []token) {
+func (e *leafEdit) trim(removed []token, whole []span, added []token) ([]span, []token) {
+	cuts := append([]span(nil), whole...)
+	e.at = -1
 	for len(cuts) > 0 && len(added) > 0 && len(removed) > 0 && removed[0].look == added[0].look && added[0].kind == tWord {
 		n := sharedPrefix(e.p.tree.Source[cuts[0].from:cuts[0].to], added[0].text)
 		if n == 0 || !e.verbatim(cuts[0]) {
 			break
 		}
 		cuts[0].from += int32(n)
+		e.at = cuts[0].from
 		if added[0].text = added[0].text[n:]; added[0].text == "" {
 			added = added[1:]
 		}
@@ -217,6 +229,7 @@ func (e *leafEdit) trim(removed []token, cuts []span, added []token) ([]span, []
 			break
 		}
 		c.to -= int32(n)
+		e.at = c.to
 		if a.text = a.text[:len(a.text)-n]; a.text == "" {
 			added = added[:len(added)-1]
 		}
@@ -227,6 +240,19 @@ func (e *leafEdit) trim(removed []token, cuts []span, added []token) ([]span, []
 	}
 	return cuts, added
 }
+
+// sameLooks tells whether new words carry exactly the marks of those they replace.
+func sameLooks(removed, added []token) bool {
+	for _, t := range append(append([]token(nil), removed...), added...) {
+		if t.look != removed[0].look {
+			return false
+		}
+	}
+	return true
+}
+
+// seam is the place where trimming a replaced word left nothing to cut.
+func (e *leafEdit) seam(whole []span) (int32, bool) { return e.at, len(whole) > 0 && e.at >= 0 }
 
 // verbatim tells whether a range is plain text on both sides.
 func (e *leafEdit) verbatim(s span) bool {

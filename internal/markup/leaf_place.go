@@ -28,6 +28,9 @@ func (e *leafEdit) insert(added []token, cuts []span, lo, hi int32) error {
 		score := 100*overlapOf(around, common) - min(depth, 40)
 		if len(cuts) > 0 && at == cuts[0].from {
 			score += 50
+			if e.steady {
+				score += 1000
+			}
 		}
 		if score > bestScore || best < 0 {
 			best, bestScore = at, score
@@ -41,8 +44,9 @@ func (e *leafEdit) insert(added []token, cuts []span, lo, hi int32) error {
 	return nil
 }
 
-// anyLook tells whether text may go inside any marks: it brings none.
-func (e *leafEdit) anyLook() bool { return e.free || e.b.kind == kHTML }
+// anyLook tells whether text may go inside any marks: it brings none,
+// or those that are there already.
+func (e *leafEdit) anyLook() bool { return e.free || e.steady || e.b.kind == kHTML }
 
 func overlapOf(around, common look) int {
 	n := 0

@@ -238,7 +238,7 @@ func (p *mdParser) quote(n *ast.Blockquote) *mnode {
 
 // calloutOf reads "[!TAG]" at the start of a paragraph.
 func calloutOf(ts []token) (tag string, used int) {
-	if len(ts) < 4 || ts[0].text != "[" || ts[1].text != "!" || ts[3].text != "]" || ts[2].kind != tWord {
+	if len(ts) < 4 || ts[0].mdEnd-ts[0].md != 1 || ts[0].text != "[" || ts[1].text != "!" || ts[3].text != "]" || ts[2].kind != tWord {
 		return "", 0
 	}
 	tag = strings.ToUpper(ts[2].text)

@@ -64,12 +64,14 @@ func (r *renderer) richMacro(n, body *storage.Node, name string) {
 	}
 }
 
+// expand writes the tag of the title in capitals, so that the word "summary"
+// of a page's own text can be found and replaced without hitting the tag.
 func (r *renderer) expand(n, body *storage.Node, title string) {
 	b := r.open(kDetails, n)
 	b.inner, b.title = body, title
 	r.out = append(r.out, "<details>"...)
 	r.newline()
-	r.out = append(r.out, "<summary>"+htmlText(title)+"</summary>"...)
+	r.out = append(r.out, "<SUMMARY>"+htmlText(title)+"</SUMMARY>"...)
 	r.bodyBetween(b, body, "</details>")
 }
 

@@ -93,7 +93,7 @@ func (r *renderer) mayOpen(m mark, next byte) bool {
 	if n := len(r.in.have); n > 0 && int(r.in.have[n-1].opened)+len(r.in.have[n-1].open) == len(r.out) {
 		return true
 	}
-	if last == rune(m.open[0]) {
+	if last == rune(m.open[0]) || next == ' ' {
 		return false
 	}
 	return asciiWord(next) || !unicode.IsLetter(last) && !unicode.IsDigit(last)
@@ -103,6 +103,9 @@ func (r *renderer) mayClose(next byte) bool {
 	last, _ := utf8.DecodeLastRune(r.out)
 	if unicode.IsLetter(last) || unicode.IsDigit(last) {
 		return true
+	}
+	if unicode.IsSpace(last) {
+		return false
 	}
 	return next == ' ' || next < 0x80 && !asciiWord(next) && next != '*'
 }
