@@ -41,7 +41,7 @@ func (q request) user(u *site.User) object {
 	return object{
 		"type": "known", "accountId": u.ID, "accountType": account, "email": u.Email,
 		"publicName": u.Name, "displayName": u.Name, "profilePicture": picture(), "timeZone": nil,
-		"isExternalCollaborator": u.Account == "guest", "externalCollaborator": u.Account == "guest", "isGuest": u.Account == "guest",
+		"isExternalCollaborator": u.Account == "guest", "isGuest": u.Account == "guest",
 		"_expandable": object{"operations": "", "details": "", "personalSpace": ""},
 		"_links":      object{"self": q.link("/rest/api/user?accountId=" + url.QueryEscape(u.ID))},
 	}
