@@ -243,8 +243,22 @@ func (k *call) execute(ctx context.Context) (answer, error) {
 	if err := k.approve(ctx); err != nil {
 		return answer{}, err
 	}
+	if err := k.spend(ctx); err != nil {
+		return answer{}, err
+	}
 	k.ran = true
 	return k.commit(ctx)
+}
+
+// spend counts the write against the profile's own limits.
+func (k *call) spend(ctx context.Context) error {
+	if k.catalog.cfg.Budget == nil || k.plan.noop {
+		return nil
+	}
+	if err := k.catalog.cfg.Budget.Spend(ctx, k.caller, k.request.Action, k.started); err != nil {
+		return fmt.Errorf("spend: %w", err)
+	}
+	return nil
 }
 
 // refusal is the error of a decision, nil unless it denies.

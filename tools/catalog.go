@@ -33,11 +33,19 @@ type Log interface {
 	Finish(ctx context.Context, id int64, o audit.Outcome) error
 }
 
+// Budget holds what a profile lets one principal write. It is asked when
+// everything else allowed a write, dry runs excepted.
+type Budget interface {
+	// Spend counts one write, or refuses it with kind Limited; any other error
+	// says that it could not be counted.
+	Spend(ctx context.Context, c identity.Caller, a policy.Action, now time.Time) error
+}
+
 // Limits bound what one caller can ask for. A zero field takes its default.
 type Limits struct {
-	CallsPerMinute  int           // per principal, 240
-	WritesPerMinute int           // per principal, 30
-	DeletesPerDay   int           // per principal, 200
+	CallsPerMinute  int           // per principal, 600
+	WritesPerMinute int           // per principal, 120
+	DeletesPerDay   int           // per principal, 100
 	Timeout         time.Duration // of one call, 60 s
 	ResultBytes     int           // text of one answer, 256 KiB
 	ArgumentBytes   int           // arguments of one call, 16 MiB
@@ -51,6 +59,7 @@ type Config struct {
 	Log    Log
 	Logger *slog.Logger // nil: nothing is logged
 	Now    func() time.Time
+	Budget Budget    // nil: only Limits bound writes
 	Random io.Reader // nonces, ids and the cursor key; nil: crypto/rand
 	// Spaces limits a site, by the name of its integration, to some space
 	// keys; a site that is not in it is open.
@@ -151,9 +160,9 @@ func actionOrder(a policy.Action) int {
 }
 
 func (l Limits) withDefaults() Limits {
-	l.CallsPerMinute = cmp.Or(l.CallsPerMinute, 240)
-	l.WritesPerMinute = cmp.Or(l.WritesPerMinute, 30)
-	l.DeletesPerDay = cmp.Or(l.DeletesPerDay, 200)
+	l.CallsPerMinute = cmp.Or(l.CallsPerMinute, 600)
+	l.WritesPerMinute = cmp.Or(l.WritesPerMinute, 120)
+	l.DeletesPerDay = cmp.Or(l.DeletesPerDay, 100)
 	l.Timeout = cmp.Or(l.Timeout, time.Minute)
 	l.ResultBytes = cmp.Or(l.ResultBytes, 256<<10)
 	l.ArgumentBytes = cmp.Or(l.ArgumentBytes, 16<<20)

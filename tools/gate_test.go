@@ -421,3 +421,25 @@ func TestEveryWriteRunsOnceAndEchoesNoBody(t *testing.T) {
 		assert.NotEmpty(t, out["summary"], tool)
 	}
 }
+
+// purse is a budget that is spent.
+type purse struct{ err error }
+
+func (p purse) Spend(context.Context, identity.Caller, policy.Action, time.Time) error { return p.err }
+
+// G09: what a profile lets one principal write is asked last, before the write.
+func TestG09_BudgetOfTheProfile(t *testing.T) {
+	site := newFake()
+	d := newDesk(t, site, func(c *tools.Config) { c.Budget = purse{denied(confluence.Limited, "limit.destructive")} })
+	for tool, a := range everyWrite() {
+		d.fails("limit.destructive", tool, a)
+		_, out := d.log.last(t)
+		assert.Equal(t, audit.NotExecuted, out.Result)
+	}
+	d.ok("delete_page", args{"page_id": "11", "dry_run": true})
+	d.ok("get_page", args{"page_id": "11"})
+	assert.Empty(t, site.writes())
+	site = newFake()
+	newDesk(t, site, func(c *tools.Config) { c.Budget = purse{} }).ok("delete_page", args{"page_id": "11"})
+	assert.Len(t, site.writes(), 1)
+}
