@@ -1,8 +1,6 @@
-// Package clients_test runs MCP clients that nobody here wrote against the
-// product and against the conformance fixture. It needs npm and the packages
-// of package-lock.json, so it stands in a testdata folder, out of the way of
-// go test ./..., and runs by `make clients`, which installs them.
-package clients_test
+//go:build clients
+
+package server_test
 
 import (
 	"bufio"
@@ -24,6 +22,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// These tests run MCP clients that nobody here wrote against the product and
+// against the conformance fixture. They need npm and the packages that
+// testdata/clients/package-lock.json pins: run them with `make clients`.
+
 // patience bounds every outside program.
 const patience = 3 * time.Minute
 
@@ -42,7 +44,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	build := exec.Command("go", "build", "-o", dir, "./cmd/confluence-mcp", "./cmd/confluence-emulator", "./testdata/conformance")
-	build.Dir = filepath.Join("..", "..")
+	build.Dir = ".."
 	build.Stderr = os.Stderr
 	code := 1
 	if err = build.Run(); err == nil {
@@ -59,6 +61,7 @@ const programs = "OUTSIDE_PROGRAMS"
 
 func setUp(t *testing.T) bench {
 	t.Helper()
+	t.Chdir(filepath.Join("..", "testdata", "clients"))
 	dir := os.Getenv(programs)
 	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	node, err := filepath.Abs("node_modules/node-linux-" + arch + "/bin/node")
@@ -170,7 +173,7 @@ func stdioEnv(confluence string) map[string]string {
 	return map[string]string{"CONFLUENCE_URL": confluence, "CONFLUENCE_USERNAME": "ann@harbor.test", "CONFLUENCE_API_TOKEN": "ann-token"}
 }
 
-func TestTypeScriptClientsWalk(t *testing.T) {
+func TestOutsideTypeScriptClientsWalk(t *testing.T) {
 	b := setUp(t)
 	for _, script := range []string{"sdk1.mjs", "sdk2.mjs"} {
 		t.Run(script+" over stdio", func(t *testing.T) {
@@ -195,7 +198,7 @@ func TestTypeScriptClientsWalk(t *testing.T) {
 
 const inspector = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 
-func TestInspectorIsStrictInBothEras(t *testing.T) {
+func TestOutsideInspectorIsStrictInBothEras(t *testing.T) {
 	b := setUp(t)
 	confluence := b.startEmulator(t)
 	url := b.startProduct(t, confluence, false)
@@ -228,7 +231,7 @@ func TestInspectorIsStrictInBothEras(t *testing.T) {
 
 const suite = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 
-func TestConformance(t *testing.T) {
+func TestOutsideConformance(t *testing.T) {
 	b := setUp(t)
 	url := start(t, regexp.MustCompile(`^http://\S+$`), false, exec.Command(b.fixture))
 	for revision, want := range map[string]int{"2025-11-25": 30, "2026-07-28": 37} {
@@ -265,9 +268,9 @@ func scored(t *testing.T, out string) (passed int, failed []string) {
 	return passed, failed
 }
 
-// TestConformanceOfTheProduct runs the scenarios that need no fixture on the
+// TestOutsideConformanceOfTheProduct runs the scenarios that need no fixture on the
 // product itself.
-func TestConformanceOfTheProduct(t *testing.T) {
+func TestOutsideConformanceOfTheProduct(t *testing.T) {
 	b := setUp(t)
 	url := b.startProduct(t, b.startEmulator(t), true)
 	scenarios := map[string][]string{
