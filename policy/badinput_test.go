@@ -59,6 +59,7 @@ func TestBadProfiles(t *testing.T) {
 		{"pattern from data", head + "rules:\n  - id: r1\n    when: resource.title.matches(change.title)\n    effect: deny\n", "the pattern of matches must be a literal"},
 		{"G04 64 KiB pattern", head + "rules:\n  - id: r1\n    when: resource.title.matches(\"" + strings.Repeat("a", 64<<10) + "\")\n    effect: deny\n", "rules.0.when: maxLength"},
 		{"G04 pattern that explodes", head + "rules:\n  - id: r1\n    when: resource.title.matches(\"((a{1,100}){1,100}){1,100}\")\n    effect: deny\n", "p.yaml:6:"},
+		{"pattern that is too large", head + "rules:\n  - id: r1\n    when: resource.title.matches(\"(abcdefghij){200}\")\n    effect: deny\n", "the pattern compiles to"},
 		{"growing text", head + "rules:\n  - id: r1\n    when: resource.title.replace(\"a\", \"aa\") == \"\"\n    effect: deny\n", "replace is not offered"},
 		{"too dear", head + "rules:\n  - id: r1\n    when: identity.groups.exists(g, resource.labels.exists(l, l == g))\n    effect: deny\n", "the worst case costs"},
 		{"loops too deep", head + "rules:\n  - id: r1\n    when: '[1].exists(a, [1].exists(b, [1].exists(c, a == b && b == c)))'\n    effect: deny\n", "rule r1: comprehension exceeds nesting limit"},

@@ -104,7 +104,7 @@ func (c *condition) ask(ctx context.Context, vars *variables, watch *[]rule.Trac
 		return c.reason()
 	}
 	vars.unknown, vars.tooLong = false, false
-	holds, err := c.program.Eval(ctx, vars)
+	holds, err := c.program.Eval(ctx, vars, vars.bounded)
 	return c.verdict(holds, err, vars)
 }
 

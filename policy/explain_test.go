@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func TestExplainEqualsTheLiveDecision(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	started, different := time.Now(), 0
 	reasons := map[string]int{}
-	for range 100_000 {
+	for range explainCases {
 		request := anyRequest(r)
 		live := p.Decide(request)
 		explained, _ := p.Explain(request)
@@ -58,11 +59,34 @@ func TestExplainEqualsTheLiveDecision(t *testing.T) {
 			different++
 		}
 	}
-	t.Logf("100,000 cases, %d different, %v, %v", different, reasons, time.Since(started))
+	t.Logf("%d cases, %d different, %v, %v", explainCases, different, reasons, time.Since(started))
 	assert.Zero(t, different)
 	for _, reason := range []string{"allowed", "approval_required", "rule_denied", "rule_error", "resource_unknown"} {
 		assert.Positive(t, reasons[reason], reason)
 	}
+}
+
+func TestExplainStopsWhereTheLiveDecisionDoes(t *testing.T) {
+	p := denyWhen(t, `resource.title.matches("(a|b|ab)*c(a|b|ab)*d")`)
+	r := update()
+	r.Resource.Title = strings.Repeat("ab", 2_000_000)
+	live := p.Decide(r)
+	explained, traces := p.Explain(r)
+	assert.Equal(t, "rule_cost", live.Reason)
+	assert.Equal(t, live, explained)
+	assert.Empty(t, traces[0].Steps)
+	assert.Equal(t, "the rule costs too much to evaluate", traces[0].Error)
+}
+
+// TestCountedRepetitionsInPatterns: the engine's own measure of patterns
+// panics on them.
+func TestCountedRepetitionsInPatterns(t *testing.T) {
+	p := denyWhen(t, `resource.title.matches("^[A-Z]{3}-[0-9]{1,5}$")`)
+	r := update()
+	r.Resource.Title = "ABC-123"
+	assert.Equal(t, policy.Deny, p.Decide(r).Effect)
+	r.Resource.Title = "ABCD-123"
+	assert.Equal(t, policy.Allow, p.Decide(r).Effect)
 }
 
 func TestExplainSaysWhy(t *testing.T) {

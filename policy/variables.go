@@ -18,10 +18,34 @@ type variables struct {
 	lists   map[string]ref.Val
 	unknown bool // resource.* was asked for and is not known
 	tooLong bool // a list is longer than the bound its cost was judged with
+	bounded bool // no text is longer than what costs were judged with
 }
 
 // newVariables copies the request, so that the caller's own stays off the heap.
-func newVariables(r Request) *variables { return &variables{request: r} }
+func newVariables(r Request) *variables {
+	return &variables{request: r, bounded: bounded(&r)}
+}
+
+// bounded reports whether every text of a request has the size that static
+// costs were judged with. Lists are held to theirs when they are read.
+func bounded(r *Request) bool {
+	c, o, ch := &r.Caller, &r.Resource, &r.Change
+	longest := max(
+		len(r.Tool), len(r.Group), len(r.Action), len(c.Transport), len(r.Site.ID), len(r.Site.Kind),
+		len(c.Agent), len(c.Kind), len(c.AccountID), len(c.Email),
+		len(o.Type), len(o.ID), len(o.SpaceKey), len(o.SpaceType), len(o.Status), len(o.Title), len(o.AuthorID),
+		len(ch.TargetSpaceKey), len(ch.TargetParentID), len(ch.Title), len(ch.MediaType),
+	)
+	for _, list := range [...][]string{c.Groups, o.Labels, o.AncestorIDs, ch.MacrosAdded, ch.ExternalHostsAdded} {
+		for _, s := range list {
+			longest = max(longest, len(s))
+		}
+	}
+	for k, v := range c.Attributes {
+		longest = max(longest, len(k), len(v))
+	}
+	return longest <= rule.LongText
+}
 
 // Parent is nil: there is no outer scope.
 func (v *variables) Parent() interpreter.Activation { return nil }
@@ -155,7 +179,7 @@ func (v *variables) list(name string, items []string) (any, bool) {
 	if value, ok := v.lists[name]; ok {
 		return value, true
 	}
-	if len(items) > bound(name) {
+	if len(items) > rule.Bound(name) {
 		v.tooLong = true
 		return nil, false
 	}
@@ -170,7 +194,7 @@ func (v *variables) attributes(name string, m map[string]string) (any, bool) {
 	if value, ok := v.lists[name]; ok {
 		return value, true
 	}
-	if len(m) > bound(name) {
+	if len(m) > rule.Bound(name) {
 		v.tooLong = true
 		return nil, false
 	}
@@ -183,13 +207,4 @@ func (v *variables) keep(name string, value ref.Val) ref.Val {
 	}
 	v.lists[name] = value
 	return value
-}
-
-func bound(name string) int {
-	for _, known := range rule.Variables() {
-		if known.Name == name {
-			return known.Bound
-		}
-	}
-	return 0
 }

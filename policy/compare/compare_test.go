@@ -234,7 +234,7 @@ func mutants(t *testing.T, r *rand.Rand, pairs int) *policy.Set {
 }
 
 func TestMutatedPairsMissNoWidening(t *testing.T) {
-	const pairs, calls = 1000, 500
+	const calls = 500
 	r := rand.New(rand.NewPCG(7, 7))
 	started := time.Now()
 	set := mutants(t, r, pairs)

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"regexp/syntax"
 	"slices"
 
 	"github.com/google/cel-go/cel"
@@ -54,7 +55,6 @@ func NewCompiler() (*Compiler, error) {
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.ExpressionNestingDepthLimit(maxNesting),
-		cel.RegexProgramSizeLimit(maxRegex),
 		cel.DefaultUTCTimeZone(true),
 		cel.EnableMacroCallTracking(),
 		cel.ASTValidators(
@@ -76,8 +76,18 @@ func NewCompiler() (*Compiler, error) {
 	return &Compiler{env: env, bounds: bounds}, nil
 }
 
-// Compile checks an expression and prepares it. The error is always a *[Fault].
-func (c *Compiler) Compile(expr string) (*Program, error) {
+// Compile checks an expression and prepares it. The error is always a *[Fault],
+// also where the engine itself gives up.
+func (c *Compiler) Compile(expr string) (p *Program, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p, err = nil, &Fault{1, 0, fmt.Sprintf("the expression cannot be compiled: %v", cause)}
+		}
+	}()
+	return c.compile(expr)
+}
+
+func (c *Compiler) compile(expr string) (*Program, error) {
 	if len(expr) > maxExpression {
 		return nil, &Fault{1, 0, fmt.Sprintf("the expression has %d bytes; at most %d are allowed", len(expr), maxExpression)}
 	}
@@ -136,12 +146,34 @@ func refuseFunctions(checked *cel.Ast) error {
 		case "replace":
 			fault = &Fault{at.Line(), at.Column(), "replace is not offered: its result can outgrow every limit"}
 		case "matches":
-			if args := call.Args(); args[len(args)-1].Kind() != ast.LiteralKind {
-				fault = &Fault{at.Line(), at.Column(), "the pattern of matches must be a literal"}
+			if text := patternProblem(call.Args()); text != "" {
+				fault = &Fault{at.Line(), at.Column(), text}
 			}
 		}
 	})
 	return fault
+}
+
+// patternProblem measures a pattern. cel-go v0.31.0 can do this too, but it
+// panics on a counted repetition.
+func patternProblem(args []ast.Expr) string {
+	last := args[len(args)-1]
+	if last.Kind() != ast.LiteralKind {
+		return "the pattern of matches must be a literal"
+	}
+	pattern, _ := last.AsLiteral().Value().(string)
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return "the pattern cannot be read: " + err.Error()
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return "the pattern cannot be compiled: " + err.Error()
+	}
+	if len(program.Inst) > maxRegex {
+		return fmt.Sprintf("the pattern compiles to %d instructions; at most %d are allowed", len(program.Inst), maxRegex)
+	}
+	return ""
 }
 
 func visit(e ast.Expr, see func(ast.Expr)) {

@@ -5,12 +5,12 @@ import (
 	"github.com/google/cel-go/common/types"
 )
 
-// Sizes that no variable and no result is expected to pass; the run-time
-// limit holds where one does.
-const (
-	longText = 1024
-	longList = 1000
-)
+// LongText is the longest text, in bytes, that static costs are judged with.
+// The run-time limit holds where a value is longer.
+const LongText = 1024
+
+// longList is the same for lists that are no variable.
+const longList = 1000
 
 // sizes tells the cost estimator how large values get.
 type sizes struct {
@@ -24,7 +24,7 @@ func (s sizes) EstimateSize(n checker.AstNode) *checker.SizeEstimate {
 	}
 	switch n.Type().Kind() {
 	case types.StringKind, types.BytesKind:
-		return &checker.SizeEstimate{Max: longText}
+		return &checker.SizeEstimate{Max: LongText}
 	case types.ListKind, types.MapKind:
 		return &checker.SizeEstimate{Max: longList}
 	}
@@ -37,8 +37,8 @@ func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []chec
 	switch function {
 	case "charAt", "indexOf", "lastIndexOf", "lowerAscii", "upperAscii", "split", "substring", "trim":
 		return &checker.CallEstimate{
-			CostEstimate: checker.CostEstimate{Min: 1, Max: longText / 10},
-			ResultSize:   &checker.SizeEstimate{Max: longText},
+			CostEstimate: checker.CostEstimate{Min: 1, Max: LongText / 10},
+			ResultSize:   &checker.SizeEstimate{Max: LongText},
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/cel-go/cel"
 	"github.com/stretchr/testify/assert"
@@ -50,20 +51,20 @@ func TestTheWallLimitStopsALoop(t *testing.T) {
 	p := compile(t, `identity.groups.exists(g, g == "none")`)
 	groups := make([]string, 1000)
 	ctx, cancel := context.WithCancel(context.Background())
-	holds, err := p.Eval(ctx, vars(t, map[string]any{"identity.groups": groups}))
+	holds, err := p.Eval(ctx, vars(t, map[string]any{"identity.groups": groups}), true)
 	require.NoError(t, err)
 	assert.False(t, holds)
 	cancel()
-	_, err = p.Eval(ctx, vars(t, map[string]any{"identity.groups": groups}))
+	_, err = p.Eval(ctx, vars(t, map[string]any{"identity.groups": groups}), true)
 	assert.ErrorIs(t, err, rule.ErrCost)
 }
 
 func TestAnUnboundVariableMattersOnlyWhereItDecides(t *testing.T) {
 	p := compile(t, `request.live && resource.title == "x"`)
-	holds, err := p.Eval(context.Background(), vars(t, map[string]any{"request.live": false}))
+	holds, err := p.Eval(context.Background(), vars(t, map[string]any{"request.live": false}), true)
 	require.NoError(t, err)
 	assert.False(t, holds)
-	_, err = p.Eval(context.Background(), vars(t, map[string]any{"request.live": true}))
+	_, err = p.Eval(context.Background(), vars(t, map[string]any{"request.live": true}), true)
 	assert.Error(t, err)
 }
 
@@ -123,5 +124,58 @@ func TestWarnings(t *testing.T) {
 			assert.Contains(t, warnings[0].Text, want)
 			assert.Equal(t, 1, warnings[0].Line)
 		}
+	}
+}
+
+// TestStaticCostIsAProof: with values as large as the bounds allow, no
+// condition spends more than its static cost says. Conditions run without
+// counting because of this.
+func TestStaticCostIsAProof(t *testing.T) {
+	long := strings.Repeat("ab", rule.LongText/2)
+	list := func(name string) []string {
+		out := make([]string, rule.Bound(name))
+		for i := range out {
+			out[i] = long
+		}
+		return out
+	}
+	attributes := map[string]string{}
+	for i := range rule.Bound("identity.attributes") {
+		attributes[long[:1000]+strings.Repeat("x", i%24)+string(rune('a'+i/24))] = long
+	}
+	largest := map[string]any{"now": time.Unix(0, 0), "resource.updated_at": time.Unix(1, 0), "identity.attributes": attributes}
+	for _, v := range rule.Variables() {
+		switch v.Type {
+		case "string":
+			largest[v.Name] = long
+		case "list":
+			largest[v.Name] = list(v.Name)
+		case "int":
+			largest[v.Name] = int64(1 << 40)
+		case "bool":
+			largest[v.Name] = true
+		case "double":
+			largest[v.Name] = 0.5
+		}
+	}
+	exprs := []string{
+		`resource.title == change.title`, `resource.title.contains("abababababa")`, `resource.title.startsWith(change.title)`,
+		`resource.title.matches("(ab|a|b)*c$")`, `resource.title.matches("^([a-z]+[0-9]?){3}$")`,
+		`resource.title.lowerAscii().upperAscii().contains("zzz")`, `resource.title.split("").size() > 3`,
+		`resource.title.split("a").exists(s, s == "c")`, `resource.title.indexOf("zz") > 0 || resource.title.lastIndexOf("zz") > 0`,
+		`resource.labels.exists(l, l == "x")`, `resource.labels.exists(l, l.startsWith("abc"))`, `resource.ancestor_ids.all(a, a != "x")`,
+		`identity.groups.exists(g, g == "x")`, `"x" in identity.groups`, `identity.groups.exists_one(g, g == "x")`,
+		`sets.intersects(change.macros_added, ["x", "y"])`, `sets.contains(change.macros_added, ["x"])`,
+		`resource.labels.map(l, l.size()).exists(n, n > 2000)`, `resource.ancestor_ids.filter(l, l == "q").size() > 0`,
+		`change.external_hosts_added.exists(h, !h.endsWith(".acme.test"))`, `identity.attributes.exists(k, k == "x")`,
+		`now - resource.updated_at > duration("720h") && now.getDayOfWeek() == 0`, `identity.attributes["x"] == "y"`,
+		`resource.title + change.title == "x"`, `size(resource.title) > 10 && resource.title.substring(2, 9) == "x"`,
+		`isIP(resource.title) || ip("10.0.0.1").isLoopback()`, `resource.labels.slice(0, 5) == ["a"]`, `resource.title.trim() == "x"`,
+	}
+	for _, expr := range exprs {
+		p := compile(t, expr)
+		_, trace, _ := p.Trace(context.Background(), vars(t, largest))
+		assert.LessOrEqual(t, trace.Cost, p.Cost(), expr)
+		assert.Positive(t, trace.Cost, expr)
 	}
 }

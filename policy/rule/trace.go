@@ -33,29 +33,31 @@ type Step struct {
 	Value string `json:"value"`
 }
 
-// Trace evaluates like [Program.Eval], with the same engine and limits, and
-// remembers every step. It is some ten times slower.
+// Trace evaluates like [Program.Eval] with the run-time limit, and adds every
+// step. The steps come from a second evaluation, because cel-go v0.31.0 counts
+// no cost while it tracks state; an expression that costs too much has none.
 func (p *Program) Trace(ctx context.Context, vars cel.Activation) (bool, Trace, error) {
 	t := Trace{When: p.expr}
-	run, err := p.traced()
-	if err != nil {
-		return false, t, fmt.Errorf("prepare to explain: %w", err)
-	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	out, details, err := run.ContextEval(ctx, vars)
+	out, details, err := p.run.ContextEval(ctx, vars)
 	holds, err := verdict(out, err)
+	if cost := details.ActualCost(); cost != nil {
+		t.Cost = *cost
+	}
 	if err != nil {
 		t.Error = err.Error()
 	}
-	if details != nil {
-		if cost := details.ActualCost(); cost != nil {
-			t.Cost = *cost
-		}
-		if state := details.State(); state != nil {
-			p.steps(p.ast.NativeRep().Expr(), state, &t.Steps)
-		}
+	if err == ErrCost {
+		return false, t, err
+	}
+	traced, planErr := p.traced()
+	if planErr != nil {
+		return false, t, fmt.Errorf("prepare to explain: %w", planErr)
+	}
+	if _, details, _ := traced.ContextEval(ctx, vars); details != nil && details.State() != nil {
+		p.steps(p.ast.NativeRep().Expr(), details.State(), &t.Steps)
 	}
 	return holds, t, err
 }

@@ -14,46 +14,65 @@ type Variable struct {
 
 // Variables lists every variable. All of them are always bound.
 func Variables() []Variable {
-	return []Variable{
-		{"request.tool", "string", 0, "full name, for example confluence_update_page"},
-		{"request.group", "string", 0, "pages, spaces, search, attachments or users"},
-		{"request.action", "string", 0, "read, create, update or delete"},
-		{"request.transport", "string", 0, "stdio, http or cli"},
-		{"request.live", "bool", 0, "goes to Confluence, not only to the mirror"},
-		{"now", "timestamp", 0, "time of the call"},
-		{"identity.id", "string", 0, "name of the configured agent"},
-		{"identity.kind", "string", 0, "user, service or public"},
-		{"identity.account_id", "string", 0, "empty for service and public"},
-		{"identity.email", "string", 0, ""},
-		{"identity.groups", "list", 1000, "resolved group names"},
-		{"identity.attributes", "map", 100, "extra access attributes"},
-		{"site.id", "string", 0, ""},
-		{"site.kind", "string", 0, "cloud or dc"},
-		{"resource.known", "bool", 0, "the resource could be loaded"},
-		{"resource.type", "string", 0, ""},
-		{"resource.id", "string", 0, ""},
-		{"resource.space_key", "string", 0, ""},
-		{"resource.space_type", "string", 0, ""},
-		{"resource.status", "string", 0, ""},
-		{"resource.title", "string", 0, ""},
-		{"resource.author_id", "string", 0, ""},
-		{"resource.labels", "list", 200, ""},
-		{"resource.ancestor_ids", "list", 100, "root first"},
-		{"resource.version", "int", 0, ""},
-		{"resource.attachment_bytes", "int", 0, ""},
-		{"resource.updated_at", "timestamp", 0, "the epoch when unknown"},
-		{"resource.restricted", "bool", 0, "has an effective view restriction"},
-		{"change.target_space_key", "string", 0, "space a create, copy or move goes to"},
-		{"change.target_parent_id", "string", 0, ""},
-		{"change.title", "string", 0, "new title, or name of an uploaded file"},
-		{"change.media_type", "string", 0, ""},
-		{"change.body_bytes", "int", 0, ""},
-		{"change.added_bytes", "int", 0, ""},
-		{"change.removed_bytes", "int", 0, ""},
-		{"change.removed_ratio", "double", 0, "removed bytes over bytes before, 0 to 1"},
-		{"change.macros_added", "list", 100, ""},
-		{"change.external_hosts_added", "list", 100, ""},
-		{"context.read_restricted", "bool", 0, "read restricted content a short time ago"},
+	all := []Variable{
+		{Name: "request.tool", Type: "string", Note: "full name, for example confluence_update_page"},
+		{Name: "request.group", Type: "string", Note: "pages, spaces, search, attachments or users"},
+		{Name: "request.action", Type: "string", Note: "read, create, update or delete"},
+		{Name: "request.transport", Type: "string", Note: "stdio, http or cli"},
+		{Name: "request.live", Type: "bool", Note: "goes to Confluence, not only to the mirror"},
+		{Name: "now", Type: "timestamp", Note: "time of the call"},
+		{Name: "identity.id", Type: "string", Note: "name of the configured agent"},
+		{Name: "identity.kind", Type: "string", Note: "user, service or public"},
+		{Name: "identity.account_id", Type: "string", Note: "empty for service and public"},
+		{Name: "identity.email", Type: "string"},
+		{Name: "identity.groups", Type: "list", Note: "resolved group names"},
+		{Name: "identity.attributes", Type: "map", Note: "extra access attributes"},
+		{Name: "site.id", Type: "string"},
+		{Name: "site.kind", Type: "string", Note: "cloud or dc"},
+		{Name: "resource.known", Type: "bool", Note: "the resource could be loaded"},
+		{Name: "resource.type", Type: "string"},
+		{Name: "resource.id", Type: "string"},
+		{Name: "resource.space_key", Type: "string"},
+		{Name: "resource.space_type", Type: "string"},
+		{Name: "resource.status", Type: "string"},
+		{Name: "resource.title", Type: "string"},
+		{Name: "resource.author_id", Type: "string"},
+		{Name: "resource.labels", Type: "list"},
+		{Name: "resource.ancestor_ids", Type: "list", Note: "root first"},
+		{Name: "resource.version", Type: "int"},
+		{Name: "resource.attachment_bytes", Type: "int"},
+		{Name: "resource.updated_at", Type: "timestamp", Note: "the epoch when unknown"},
+		{Name: "resource.restricted", Type: "bool", Note: "has an effective view restriction"},
+		{Name: "change.target_space_key", Type: "string", Note: "space a create, copy or move goes to"},
+		{Name: "change.target_parent_id", Type: "string"},
+		{Name: "change.title", Type: "string", Note: "new title, or name of an uploaded file"},
+		{Name: "change.media_type", Type: "string"},
+		{Name: "change.body_bytes", Type: "int"},
+		{Name: "change.added_bytes", Type: "int"},
+		{Name: "change.removed_bytes", Type: "int"},
+		{Name: "change.removed_ratio", Type: "double", Note: "removed bytes over bytes before, 0 to 1"},
+		{Name: "change.macros_added", Type: "list"},
+		{Name: "change.external_hosts_added", Type: "list"},
+		{Name: "context.read_restricted", Type: "bool", Note: "read restricted content a short time ago"},
+	}
+	for i := range all {
+		all[i].Bound = Bound(all[i].Name)
+	}
+	return all
+}
+
+// Bound is the largest length of a list or map; a longer one cannot be judged.
+// It is zero for every other variable.
+func Bound(name string) int {
+	switch name {
+	case "identity.groups":
+		return 1000
+	case "resource.labels":
+		return 200
+	case "resource.ancestor_ids", "identity.attributes", "change.macros_added", "change.external_hosts_added":
+		return 100
+	default:
+		return 0
 	}
 }
 
