@@ -31,6 +31,7 @@ const (
 	heartbeat           = 30 * time.Second // on GET streams: proxies drop silent ones
 	maxHeaderBytes      = 64 << 10
 	maxSessionsPerAgent = 1000
+	maxStreamsPerAgent  = 1000
 )
 
 // Config is everything a [Server] needs. Catalog, Logger and Now are required,

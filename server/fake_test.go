@@ -118,13 +118,11 @@ func (f *fakeCatalog) calls() int {
 type keyring struct {
 	mu   sync.Mutex
 	keys map[string]server.Agent
-	asks int
 }
 
 func (k *keyring) Authenticate(_ context.Context, bearer string) (server.Agent, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.asks++
 	a, ok := k.keys[bearer]
 	if !ok {
 		return server.Agent{}, server.ErrUnknownKey
@@ -316,12 +314,6 @@ func session(id string) map[string]string {
 func keyOf(secret string) string {
 	d := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(d[:])
-}
-
-// eventually waits for a condition without a fixed pause.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	require.Eventually(t, ok, 5*time.Second, 5*time.Millisecond, what)
 }
 
 // lockedBuffer collects logs of many goroutines.

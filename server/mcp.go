@@ -53,8 +53,16 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, agent Agent
 		s.refuse(w, f, nil)
 		return
 	}
+	if r.Method == http.MethodDelete {
+		s.http.ServeHTTP(&reply{ResponseWriter: w, x: x}, r)
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the request is read; what follows has no end
 	ctx, stop := s.follow(r, agent)
+	if stop == nil {
+		s.refuse(w, crowded(), nil)
+		return
+	}
 	defer stop()
 	s.http.ServeHTTP(&reply{ResponseWriter: w, x: x}, r.WithContext(withExchange(ctx, x)))
 }
@@ -121,7 +129,11 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, d dispatched) 
 	ctx := r.Context()
 	if d.message.Method == string(mcp.MethodSubscriptionsListen) {
 		var stop context.CancelFunc
-		ctx, stop = s.follow(r, d.agent)
+		if ctx, stop = s.follow(r, d.agent); stop == nil {
+			d.x.failure = "limit.rate"
+			s.refuse(w, crowded(), d.message.ID)
+			return
+		}
 		defer stop()
 	}
 	r = r.WithContext(withExchange(ctx, d.x))
@@ -184,8 +196,13 @@ func (s *Server) lacking(m message) *refusal {
 }
 
 // follow gives a stream a context that ends with the request, with the
-// server, and soon after the agent's key stops being what it was.
+// server, and soon after the agent's key stops being what it was. The cancel
+// function is nil when the agent has too many streams already.
 func (s *Server) follow(r *http.Request, agent Agent) (context.Context, context.CancelFunc) {
+	leave := s.crowd.enter(agent.principal())
+	if leave == nil {
+		return r.Context(), nil
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	unhook := context.AfterFunc(s.streams, cancel)
 	var watching sync.WaitGroup
@@ -211,7 +228,12 @@ func (s *Server) follow(r *http.Request, agent Agent) (context.Context, context.
 		unhook()
 		cancel()
 		watching.Wait()
+		leave()
 	}
+}
+
+func crowded() *refusal {
+	return refuse(http.StatusTooManyRequests, "listening", "limit.rate", "There are too many open notification streams.", "Close one first.")
 }
 
 // readBody reads a request body within its cap and with a deadline for every

@@ -74,3 +74,27 @@ func (r *rates) forget(now time.Time) {
 		delete(r.buckets, p)
 	}
 }
+
+// crowd counts the open notification streams of every agent.
+type crowd struct {
+	mu   sync.Mutex
+	open map[string]int
+}
+
+// enter takes a place among an agent's streams; leave gives it back, and is nil
+// when there is none left.
+func (c *crowd) enter(principal string) (leave func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[principal] >= maxStreamsPerAgent {
+		return nil
+	}
+	c.open[principal]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.open[principal]--; c.open[principal] == 0 {
+			delete(c.open, principal)
+		}
+	}
+}

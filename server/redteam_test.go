@@ -210,7 +210,7 @@ func TestA05DepthAndWidth(t *testing.T) {
 }
 
 func TestA06SlowClients(t *testing.T) {
-	r := serve(t, func(c *server.Config) { c.HeaderTimeout, c.BodyTimeout = 300*time.Millisecond, 300*time.Millisecond })
+	r := serve(t, func(c *server.Config) { c.HeaderTimeout, c.BodyTimeout = 700*time.Millisecond, 700*time.Millisecond })
 	t.Run("slow headers", func(t *testing.T) {
 		conns := make([]net.Conn, 100)
 		for i := range conns {
@@ -238,7 +238,7 @@ func TestA06SlowClients(t *testing.T) {
 		select {
 		case got := <-done:
 			t.Fatalf("ended early: %v", got)
-		case <-time.After(900 * time.Millisecond): // three times what a request may take
+		case <-time.After(1800 * time.Millisecond): // more than what a request may take
 		}
 		close(r.catalog.release)
 		assert.Equal(t, 200, (<-done).status)

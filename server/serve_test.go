@@ -85,7 +85,7 @@ func TestShutdown(t *testing.T) {
 		assert.Equal(t, 200, (<-done).status)
 		assert.NoError(t, <-r.catalog.ended)
 		assert.NoError(t, <-stopped)
-		assert.Less(t, time.Since(began), 2*time.Second)
+		assert.Less(t, time.Since(began), 10*time.Second)
 	})
 	t.Run("a call that does not end is cancelled", func(t *testing.T) {
 		r := serve(t, func(c *server.Config) { c.Drain = 300 * time.Millisecond })
@@ -94,7 +94,7 @@ func TestShutdown(t *testing.T) {
 		began := time.Now()
 		_ = r.stop()
 		assert.ErrorIs(t, <-r.catalog.ended, context.Canceled)
-		assert.Less(t, time.Since(began), 3*time.Second)
+		assert.Less(t, time.Since(began), 10*time.Second)
 	})
 }
 
@@ -145,4 +145,21 @@ func TestMissingClientCapability(t *testing.T) {
 	assert.Equal(t, -32021.0, e["code"])
 	p.send(declared(modernLine(2, "tools/call", `"name":"confluence_echo","arguments":{}`)))
 	assert.Contains(t, p.next(), "result")
+}
+
+func TestThereIsAnEndToListening(t *testing.T) {
+	r := serve(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 1000 {
+		res := r.open(ctx, listen(annKey))
+		require.Equal(t, 200, res.StatusCode)
+		t.Cleanup(func() { _ = res.Body.Close() })
+	}
+	got := r.do(listen(annKey))
+	assert.Equal(t, http.StatusTooManyRequests, got.status)
+	assert.Equal(t, "limit.rate", got.kind(t))
+	other := r.open(ctx, listen(bobKey))
+	assert.Equal(t, 200, other.StatusCode, "of one agent, not of all")
+	require.NoError(t, other.Body.Close())
 }

@@ -171,7 +171,7 @@ func (t *stream) admit(m message) *refusal {
 	}
 	if m.Method == string(mcp.MethodSubscriptionsListen) && t.listening.Add(1) > maxListening {
 		t.listening.Add(-1)
-		return refuse(http.StatusTooManyRequests, "listening", "limit.rate", "There are too many open notification streams.", "Cancel one first.")
+		return crowded()
 	}
 	return s.lacking(m)
 }

@@ -291,7 +291,7 @@ func TestStreamEnds(t *testing.T) {
 		began := time.Now()
 		select {
 		case err := <-p.done:
-			assert.Less(t, time.Since(began), 1500*time.Millisecond)
+			assert.Less(t, time.Since(began), 3*time.Second) // a second, and what a busy machine adds
 			return err
 		case <-time.After(5 * time.Second):
 			require.Fail(t, "the stream goes on")
