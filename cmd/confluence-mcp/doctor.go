@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -126,7 +127,8 @@ func (p program) examineProfiles(cfg config.Config) finding {
 
 func (p program) examineSite(ctx context.Context, in config.Integration) finding {
 	check := "integration " + in.Name + " at " + in.BaseURL
-	site, err := p.connect(in, 0, rest.Config{Now: p.now, UserAgent: "confluence-mcp/" + version})
+	// The doctor reports what is, at once, instead of waiting until it is better.
+	site, err := p.connect(in, 0, rest.Config{Now: p.now, UserAgent: "confluence-mcp/" + version, RateBudget: time.Millisecond})
 	if err != nil {
 		return bad(check, err)
 	}

@@ -16,6 +16,10 @@ import (
 	"confluence-mcp/tools"
 )
 
+// patienceOfCallers is how long one tool call may wait for Confluence's rate
+// limits: clients give up on a call after about a minute.
+const patienceOfCallers = 40 * time.Second
+
 // engine is what a server is made of: the opened data folder, the sites, the
 // profiles and the catalogue in front of them.
 type engine struct {
@@ -72,7 +76,7 @@ func (e *engine) knownProfile(name string) error {
 }
 
 func (p program) connectAll(ctx context.Context, e *engine) error {
-	rc := rest.Config{Logger: e.logger, Now: p.now, UserAgent: "confluence-mcp/" + version}
+	rc := rest.Config{Logger: e.logger, Now: p.now, UserAgent: "confluence-mcp/" + version, RateBudget: patienceOfCallers}
 	for _, in := range e.cfg.Integrations {
 		id, err := e.precious.IntegrationID(ctx, in.Name)
 		if err != nil {

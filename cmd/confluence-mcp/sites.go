@@ -120,8 +120,7 @@ func (p program) connect(in config.Integration, id int64, rc rest.Config) (*inte
 	if err != nil {
 		return nil, err
 	}
-	rc.Auth, rc.Username, rc.Token = rest.Anonymous, "", seal.Secret{}
-	anonymous, err := rest.New(rc)
+	anonymous, err := connected.As(rest.Anonymous, "", seal.Secret{})
 	if err != nil {
 		return nil, err
 	}

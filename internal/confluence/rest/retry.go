@@ -9,9 +9,12 @@ import (
 	"confluence-mcp/internal/confluence"
 )
 
-// Retry policy: 2, 4, 8, 16 s, each times 0.7 to 1.3.
+// Retry policy: 2, 4, 8, 16 s, each times 0.7 to 1.3. An address that takes no
+// connection is asked again once only: it is most likely wrong, and somebody
+// waits for the sentence that says so.
 const (
 	maxRetries   = 4
+	maxRedials   = 1
 	firstBackoff = 2 * time.Second
 	maxBackoff   = 30 * time.Second
 )
@@ -32,12 +35,19 @@ func (w *wire) retried(next doer) doer {
 			if doubt && c.method == http.MethodDelete && f.Kind == confluence.NotFound {
 				return &answer{status: http.StatusNoContent}, nil // gone, as asked
 			}
-			if !c.mayRepeat(f) || attempt == maxRetries || !w.waitToRepeat(ctx, c, f, attempt) {
+			if !c.mayRepeat(f) || attempt == f.attempts() || !w.waitToRepeat(ctx, c, f, attempt) {
 				return nil, c.settle(f)
 			}
 			doubt = doubt || f.inDoubt()
 		}
 	}
+}
+
+func (f *failure) attempts() int {
+	if f.unsent {
+		return maxRedials
+	}
+	return maxRetries
 }
 
 func (c *call) mayRepeat(f *failure) bool {
