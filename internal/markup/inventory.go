@@ -18,8 +18,10 @@ type Inventory struct {
 	Attachments map[string]int // file names shown or linked
 	Images      int
 	Tasks       int
+	Dates       int
 	Comments    map[string]int // inline comment markers by reference
 	Anchors     int
+	Emoji       int
 	Merged      int // table cells that span rows or columns
 	Hidden      int // characters that show nothing
 	Placeholder int // template instructions and other text readers do not see
@@ -91,6 +93,14 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 		v.Images++
 	case "ac:task":
 		v.Tasks++
+	case "time":
+		v.Dates++
+	case "ac:emoticon":
+		v.Emoji++
+	case "ri:space":
+		v.Pages[t.Attr(k, "ri:space-key")+"/"]++
+	case "ri:shortcut":
+		v.Pages["shortcut "+t.Attr(k, "ri:key")+"/"+t.Attr(k, "ri:parameter")]++
 	case "ac:inline-comment-marker":
 		v.Comments[t.Attr(k, "ac:ref")]++
 	case "td", "th":

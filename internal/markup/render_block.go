@@ -36,7 +36,22 @@ func (r *renderer) isBlockMacro(n *storage.Node) bool {
 	case inlineMacro(name) || r.mode == escHTML || r.mode == escCell:
 		return false
 	}
-	return flowParent(n.Parent) && !inlineNeighbour(r.tree, n)
+	return flowParent(n.Parent) && !inlineNeighbour(r.tree, n) || n.Parent.Name == "p" && r.onlyMacros(n.Parent)
+}
+
+// onlyMacros tells whether a paragraph holds nothing but macros without body.
+func (r *renderer) onlyMacros(p *storage.Node) bool {
+	for k := p.First; k != nil; k = k.Next {
+		switch {
+		case k.Kind == storage.Element && k.Name == "ac:structured-macro":
+			if inlineMacro(r.tree.Attr(k, "ac:name")) || k.Child("ac:plain-text-body") != nil || k.Child("ac:rich-text-body") != nil {
+				return false
+			}
+		case k.Name != "br" && (k.Kind == storage.Element || strings.TrimSpace(r.tree.Text(k)) != ""):
+			return false
+		}
+	}
+	return true
 }
 
 func inlineBody(name string) bool {
@@ -65,11 +80,7 @@ func flowParent(n *storage.Node) bool {
 
 // inlineNeighbour tells whether text stands on the same line as n.
 func inlineNeighbour(t *storage.Tree, n *storage.Node) bool {
-	var before *storage.Node
-	for k := n.Parent.First; k != n; k = k.Next {
-		before = k
-	}
-	return isInlineText(t, before) || isInlineText(t, n.Next)
+	return isInlineText(t, n.Prev) || isInlineText(t, n.Next)
 }
 
 func isInlineText(t *storage.Tree, n *storage.Node) bool {

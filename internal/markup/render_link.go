@@ -14,6 +14,14 @@ const scheme = "confluence:"
 // linkText is a whole Markdown link.
 func linkText(label, dest string) string { return "[" + mdText(label) + "](" + mdDest(dest) + ")" }
 
+// labelled is a label that can be seen: a link without text could not be kept.
+func labelled(label, what string) string {
+	if mdText(label) == "" {
+		return what
+	}
+	return label
+}
+
 // mdDest spells a link destination.
 func mdDest(dest string) string {
 	clean := strings.Map(func(c rune) rune {
@@ -125,6 +133,7 @@ func (r *renderer) confluenceLink(n *storage.Node) {
 	case hasBody:
 		r.linked(n, body, dest)
 	case dest != "":
+		label = labelled(label, "link")
 		r.atom(n, linkText(label, dest), `<a href="`+htmlText(dest)+`">`+htmlText(label)+"</a>")
 	}
 }
@@ -160,9 +169,6 @@ func (r *renderer) resource(k *storage.Node, fragment string) (label, dest strin
 		name := ""
 		if r.view.UserName != nil && id != "" {
 			name = r.view.UserName(id)
-		}
-		if name == "" {
-			name = id
 		}
 		return "@" + name, scheme + "user/" + pathEscape(id)
 	case "ri:space":

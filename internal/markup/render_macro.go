@@ -172,12 +172,10 @@ func (r *renderer) placeholder(n *storage.Node, name string) {
 	b.tag = name
 	b.handle = r.handle("macro", r.src[n.Start:n.End])
 	r.out = append(r.out, "```confluence "+b.handle+" "+fenceWord(name)...)
-	b.pieces = int32(len(r.pieces))
 	if s := r.summary(n, name); s != "" {
-		r.newline()
-		r.put(pFake, s, n.Start, n.End)
+		r.out = append(r.out, ` "`+s+`"`...)
 	}
-	b.piecesEnd = int32(len(r.pieces))
+	b.pieces, b.piecesEnd = int32(len(r.pieces)), int32(len(r.pieces))
 	r.newline()
 	r.out = append(r.out, "```"...)
 	b.mdEnd = int32(len(r.out))
@@ -195,7 +193,7 @@ func (r *renderer) summary(n *storage.Node, name string) string {
 		s = r.referenceIn(k)
 	}
 	s = strings.Map(func(c rune) rune {
-		if c < 0x20 || c == '`' || c == '~' || hiddenRune(c) {
+		if c < 0x20 || c == '`' || c == '~' || c == '"' || c == '\\' || c == '&' || hiddenRune(c) {
 			return ' '
 		}
 		return c
@@ -232,7 +230,7 @@ func (r *renderer) inlineMacro(n *storage.Node) {
 		if title == "" {
 			title = r.param(n, "colour")
 		}
-		r.inlineLink(n, title, scheme+"status/"+pathEscape(r.param(n, "colour")))
+		r.inlineLink(n, labelled(title, "status"), scheme+"status/"+pathEscape(r.param(n, "colour")))
 		return
 	case "anchor":
 		return
@@ -250,7 +248,7 @@ func (r *renderer) inlineMacro(n *storage.Node) {
 		r.inlineKids(body)
 		return
 	}
-	r.inlineLink(n, name, scheme+"macro/"+r.handle("macro", r.src[n.Start:n.End]))
+	r.inlineLink(n, labelled(name, "macro"), scheme+"macro/"+r.handle("macro", r.src[n.Start:n.End]))
 }
 
 func hiddenBody(name string) bool {

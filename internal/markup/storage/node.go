@@ -22,7 +22,7 @@ const (
 // [OpenEnd,CloseStart) is the content without its delimiters.
 type Node struct {
 	Name                            string // of an element, prefix included: "ac:link"
-	Parent, First, Last, Next       *Node
+	Parent, First, Last, Prev, Next *Node
 	Start, OpenEnd, CloseStart, End int32
 	Kind                            Kind
 }

@@ -59,7 +59,7 @@ func (p *parser) add(n *Node) {
 	if p.cur.Last == nil {
 		p.cur.First = n
 	} else {
-		p.cur.Last.Next = n
+		p.cur.Last.Next, n.Prev = n, p.cur.Last
 	}
 	p.cur.Last = n
 }
