@@ -15,6 +15,8 @@ import (
 // asked of Confluence.
 func TestBadInput(t *testing.T) {
 	long := strings.Repeat("x", 3000)
+	site := newFake()
+	d := newDesk(t, site)
 	for _, c := range []struct{ name, tool, args, kind, says string }{
 		{"no JSON", "search", `{"query"`, "input.malformed", "not valid JSON"},
 		{"two values", "search", `{"query":"a"} {}`, "input.malformed", "after the JSON value"},
@@ -75,8 +77,6 @@ func TestBadInput(t *testing.T) {
 		{"approval unknown", "get_approval", `{"approval_id":"abc"}`, "not_found", "no approval"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			site := newFake()
-			d := newDesk(t, site)
 			r := d.raw(c.tool, c.args)
 			e := failed(t, c.kind, r)
 			assert.Contains(t, e.Message+" "+e.Next, c.says)
@@ -95,9 +95,10 @@ func TestF04_IDsAreDigits(t *testing.T) {
 		"get_page": "page_id", "get_page_history": "page_id", "delete_page": "page_id", "get_comments": "page_id", "delete_comment": "comment_id",
 		"download_attachment": "attachment_id", "delete_attachment": "attachment_id",
 	} {
+		site := newFake()
+		d := newDesk(t, site)
 		for _, id := range bad {
-			site := newFake()
-			r := newDesk(t, site).call(tool, args{field: id})
+			r := d.call(tool, args{field: id})
 			require.True(t, r.IsError, "%s %q", tool, id)
 			if id != "" {
 				failed(t, "input.id", r)
@@ -109,13 +110,13 @@ func TestF04_IDsAreDigits(t *testing.T) {
 
 // F05: a space key is letters, digits and underscores; personal spaces are not served.
 func TestF05_SpaceKeysArePlain(t *testing.T) {
+	site := newFake()
+	d := newDesk(t, site)
 	for _, key := range []string{"A/B", "A?b=c", "~user", "A B", `A"`, "A%2F", strings.Repeat("K", 256), "ÄÖ"} {
 		for tool, a := range map[string]args{
 			"get_space": {"space_key": key}, "list_pages": {"space_key": key}, "search": {"query": "a", "space_key": key},
 			"create_page": {"space_key": key, "title": "t"}, "create_space": {"key": key, "name": "n"}, "update_space": {"space_key": key, "name": "n"},
 		} {
-			site := newFake()
-			d := newDesk(t, site)
 			d.fails("input.space_key", tool, a)
 			assert.Empty(t, site.calls)
 		}
@@ -124,9 +125,9 @@ func TestF05_SpaceKeysArePlain(t *testing.T) {
 
 // F10: labels are plain words.
 func TestF10_LabelsArePlain(t *testing.T) {
+	site := newFake()
+	d := newDesk(t, site)
 	for _, name := range []string{"a,b", "global:x", strings.Repeat("x", 256), "a b", "", "a/b", "a\u200bb"} {
-		site := newFake()
-		d := newDesk(t, site)
 		d.fails("input.label", "add_label", args{"page_id": "11", "name": name})
 		d.fails("input.label", "remove_label", args{"page_id": "11", "name": name})
 		d.fails("input.label", "create_page", args{"space_key": "ENG", "title": "t", "labels": []string{name}})
@@ -136,17 +137,17 @@ func TestF10_LabelsArePlain(t *testing.T) {
 
 // E03, F08: a file name is a name: no path, no control, no hidden character.
 func TestE03_F08_FileNamesArePlain(t *testing.T) {
+	site := newFake()
+	d := newDesk(t, site)
 	for _, name := range []string{"../../x", "a/b", `a\b`, "CON", "con.txt", "COM1", "..", ".", strings.Repeat("x", 300), "a\u202etxt.exe", "%2e%2e%2f", "a\nb", "a\r\nX-Evil: 1", " a", "", "a\u200b.txt", "~/x:y"} {
-		site := newFake()
-		d := newDesk(t, site)
 		r := d.call("upload_attachment", args{"page_id": "11", "filename": name, "content": "x"})
 		failed(t, "input.file_name", r)
 		assert.Empty(t, site.calls)
 	}
-	r := newDesk(t, newFake()).raw("upload_attachment", `{"page_id":"11","filename":"a\u0000b","content":"x"}`)
+	r := d.raw("upload_attachment", `{"page_id":"11","filename":"a\u0000b","content":"x"}`)
 	failed(t, "input.malformed", r)
 
-	site := newFake() // what stands in Confluence already is shown, on one line
+	site = newFake() // what stands in Confluence already is shown, on one line
 	f := site.files["att41"]
 	f.Title = "../a\nb\u202e.txt\x00"
 	site.files["att41"] = f

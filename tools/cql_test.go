@@ -1,9 +1,8 @@
 package tools_test
 
 import (
-	"context"
-	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,23 +12,28 @@ import (
 	"confluence-mcp/tools"
 )
 
-// asked gives the CQL a search sends from a server kept to space ENG.
-func asked(t *testing.T, a args) (string, tools.Result) {
+// asker gives the CQL a search sends from a server kept to space ENG.
+func asker(t *testing.T) func(args) (string, tools.Result) {
 	t.Helper()
 	site := newFake()
 	d := newDesk(t, site, func(c *tools.Config) { c.Spaces = map[string][]string{"acme": {"ENG", "OPS"}} })
-	r := d.call("search", a)
-	if r.IsError {
-		assert.Empty(t, site.calls)
-		return "", r
+	return func(a args) (string, tools.Result) {
+		t.Helper()
+		site.calls, site.cql = nil, nil
+		r := d.call("search", a)
+		if r.IsError {
+			assert.Empty(t, site.calls)
+			return "", r
+		}
+		require.Len(t, site.cql, 1)
+		return site.cql[0], r
 	}
-	require.Len(t, site.cql, 1)
-	return site.cql[0], r
 }
 
 const onlyENG = `) AND (space in ("ENG", "OPS"))`
 
 func TestSearchBuildsCQL(t *testing.T) {
+	asked := asker(t)
 	for _, c := range []struct {
 		name string
 		args args
@@ -43,7 +47,7 @@ func TestSearchBuildsCQL(t *testing.T) {
 			`(type in (page, blogpost) AND (title ~ "a" or creator = currentUser())` + onlyENG + ` order by created asc, title`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, _ := asked(t, c.args)
+			got, _ := asked(c.args)
 			assert.Equal(t, c.want, got)
 		})
 	}
@@ -51,21 +55,23 @@ func TestSearchBuildsCQL(t *testing.T) {
 
 // F01: what a caller searches for is a value, whatever it looks like.
 func TestF01_WordsAreQuoted(t *testing.T) {
-	got, _ := asked(t, args{"query": `x" OR space = "SECRET`})
+	asked := asker(t)
+	got, _ := asked(args{"query": `x" OR space = "SECRET`})
 	assert.Equal(t, `(siteSearch ~ "x\" OR space = \"SECRET" AND type in (page, blogpost)`+onlyENG, got)
-	got, _ = asked(t, args{"query": `x\" OR space = SECRET`})
+	got, _ = asked(args{"query": `x\" OR space = SECRET`})
 	assert.Equal(t, `(siteSearch ~ "x\\\" OR space = SECRET" AND type in (page, blogpost)`+onlyENG, got)
 }
 
 // F02, F03: a raw condition stays inside its parentheses, or is refused.
 func TestF02_F03_RawConditionCannotEscape(t *testing.T) {
+	asked := asker(t)
 	for _, cql := range []string{
 		`space = A) OR (space = SECRET`, `space = A)`, `(space = A`, `space = "A`, `space = A OR`, `= A`, `space A`, `space = A space = B`,
 		`space = A -- comment`, `space = A /* x */`, `space = A; drop`, "space = A\nOR space = B", `space = “A”`, `ｓpace = A`, `favouriteSpaceOf("x")`, `space in favouriteSpaceOf("x")`,
 		`space = "A" ORDER BY created) OR (space = B`, `ORDER BY`, `order by created order by title`, `space in (A, B`, `space not B`, `text ~ "a\"`, `not`, strings.Repeat("(", 50) + "a=b" + strings.Repeat(")", 50),
 		`space = ""SECRET""`, `and`, `type = page AND order`, `title ~ 'a" OR x = "b`, `x == y`, `a = now("-4h"`, "a = \"x\x01\"",
 	} {
-		got, r := asked(t, args{"query": "*", "cql": cql})
+		got, r := asked(args{"query": "*", "cql": cql})
 		require.True(t, r.IsError, "%s became %s", cql, got)
 		failed(t, "input.cql", r)
 	}
@@ -73,7 +79,7 @@ func TestF02_F03_RawConditionCannotEscape(t *testing.T) {
 		`space = A OR space = SECRET`, `NOT (space = A)`, `space not in (A, B) and not type = page`, `created >= now("-4w") ORDER BY created`, `text ~ "a) OR (b"`, `title = 'it "is" so'`,
 		`space in favouriteSpaces()`, `label in ("a b", c)`, `((a = b) or (c != d))`, `text ~ "größe"`, `order by created`,
 	} {
-		got, r := asked(t, args{"query": "*", "cql": cql})
+		got, r := asked(args{"query": "*", "cql": cql})
 		require.False(t, r.IsError, r.Text)
 		assert.Contains(t, got, onlyENG, cql)
 	}
@@ -112,30 +118,22 @@ func outside(t *testing.T, cql string) (top string) {
 // F03: in any soup of pieces the limit to spaces holds: at the top of the
 // query stand one AND and the order, nothing else.
 func TestF03_SpaceLimitHoldsInAnySoup(t *testing.T) {
-	site := newFake()
-	d := newDesk(t, site, func(c *tools.Config) {
-		c.Spaces = map[string][]string{"acme": {"ENG"}}
-		c.Limits.CallsPerMinute = 10_000_000
-	})
 	pieces := []string{"space", "=", "~", "A", `"`, `\`, `'`, "(", ")", " ", "OR", "AND", "NOT", "IN", "ORDER BY", "created", ",", "now()", `"x"`, "--", "\n", "“", "*", "desc", "!=", `\"`, "SECRET", "space = SECRET", ") OR ("}
 	random := rand.New(rand.NewPCG(1, 2))
 	accepted := 0
 	for range 100_000 {
-		site.cql = nil
 		parts := make([]string, 1+random.IntN(12))
 		for i := range parts {
 			parts[i] = pieces[random.IntN(len(pieces))]
 		}
-		b, err := json.Marshal(args{"query": "*", "cql": strings.Join(parts, []string{"", " "}[random.IntN(2)])})
-		require.NoError(t, err)
-		_, known := d.cat.Call(context.Background(), d.who, "confluence_search", b, nil)
-		require.True(t, known)
-		for _, sent := range site.cql {
-			accepted++
-			top := strings.Fields(outside(t, sent))
-			require.Equal(t, "AND", top[0], sent)
-			require.True(t, len(top) == 1 || strings.EqualFold(top[1], "order"), sent)
-			require.Contains(t, sent, `AND (space in ("ENG"))`)
+		sent, err := tools.Within(strings.Join(parts, []string{"", " "}[random.IntN(2)]), []string{"ENG"})
+		if err != nil {
+			continue
+		}
+		accepted++
+		top := strings.Fields(outside(t, sent))
+		if !strings.Contains(sent, `(space in ("ENG"))`) || len(top) > 0 && !slices.Contains([]string{"and", "order"}, strings.ToLower(top[0])) || len(top) > 1 && !strings.EqualFold(top[1], "by") && !strings.EqualFold(top[1], "order") {
+			t.Fatal(sent)
 		}
 	}
 	assert.Greater(t, accepted, 100, "the soup holds good queries too")

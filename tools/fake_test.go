@@ -63,7 +63,9 @@ func (f *fake) put(p confluence.Page) {
 }
 
 func (f *fake) note(method string) error {
+	f.mu.Lock()
 	f.calls = append(f.calls, method)
+	f.mu.Unlock()
 	if f.before != nil {
 		return f.before(method)
 	}
