@@ -148,7 +148,7 @@ func TestMissingClientCapability(t *testing.T) {
 }
 
 func TestThereIsAnEndToListening(t *testing.T) {
-	r := serve(t, nil)
+	r := serve(t, func(c *server.Config) { c.Recheck = time.Hour })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for range 1000 {

@@ -100,7 +100,7 @@ func (p *pipe) next() map[string]any {
 	case m, ok := <-p.out:
 		require.True(p.t, ok, "the stream ended")
 		return m
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute): // ten megabytes under the race detector take their time
 		require.Fail(p.t, "no message came")
 		return nil
 	}
