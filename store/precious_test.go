@@ -120,14 +120,14 @@ func TestAuditIsWrittenBeforeAndCompletedAfter(t *testing.T) {
 	p, ctx := open(t, t.TempDir()), context.Background()
 	id, err := p.Begin(ctx, entry("d1"))
 	require.NoError(t, err)
-	got, err := p.Audit(ctx, 0, 10)
+	got, err := p.Audit(ctx, store.AuditFilter{})
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	assert.Equal(t, audit.Unfinished, got[0].Outcome.Result)
 	assert.Equal(t, []string{"r1"}, got[0].Entry.RulesMatched)
 
 	require.NoError(t, p.Finish(ctx, id, audit.Outcome{Result: audit.OK, Version: 4, Bytes: 10, Duration: time.Second}))
-	got, err = p.Audit(ctx, 0, 10)
+	got, err = p.Audit(ctx, store.AuditFilter{})
 	require.NoError(t, err)
 	assert.Equal(t, audit.Outcome{Result: audit.OK, Version: 4, Bytes: 10, Duration: time.Second}, got[0].Outcome)
 	assert.Error(t, p.Finish(ctx, id, audit.Outcome{Result: audit.Failed}), "an outcome is filed once")
@@ -146,7 +146,7 @@ func TestAuditSurvivesParallelWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	got, err := p.Audit(ctx, 0, 100)
+	got, err := p.Audit(ctx, store.AuditFilter{})
 	require.NoError(t, err)
 	assert.Len(t, got, 50)
 }
@@ -169,8 +169,10 @@ func TestAuditIsAppendOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Finish(ctx, id, audit.Outcome{Result: audit.OK}))
 	for _, statement := range []string{
-		"UPDATE audit_entry SET effect = 'deny'", "DELETE FROM audit_entry",
-		"UPDATE audit_outcome SET result = 'error'", "DELETE FROM audit_outcome",
+		"UPDATE audit_line SET line = replace(line, 'allow', 'deny')", "DELETE FROM audit_line", "UPDATE audit_line SET seq = seq + 1",
+		`INSERT OR REPLACE INTO audit_line(seq, line) VALUES (1, '{}')`, `INSERT INTO audit_line(seq, line) VALUES (9, '{}')`,
+		`INSERT INTO audit_line(seq, line) VALUES (3, '{"prev_hash":"0"}')`,
+		"UPDATE audit_head SET seq = 1", "UPDATE audit_head SET seq = 3", "DELETE FROM audit_head", "INSERT OR REPLACE INTO audit_head(one, seq, hash) SELECT one, 0, hash FROM audit_head",
 	} {
 		assert.ErrorContains(t, store.Exec(p, statement), "append-only", statement)
 	}

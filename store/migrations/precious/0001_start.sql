@@ -26,46 +26,39 @@ CREATE TABLE agent (
   revoked       TEXT
 ) STRICT;
 
--- The audit log. A decision is written before the call runs, its outcome
--- after; neither row is ever changed or removed, which the triggers hold
--- against any statement that tries.
-CREATE TABLE audit_entry (
-  id              INTEGER PRIMARY KEY AUTOINCREMENT,
-  at              TEXT NOT NULL,
-  decision_id     TEXT NOT NULL UNIQUE,
-  policy_revision TEXT NOT NULL,
-  profile         TEXT NOT NULL,
-  principal       TEXT NOT NULL,
-  kind            TEXT NOT NULL,
-  transport       TEXT NOT NULL,
-  tool            TEXT NOT NULL,
-  grp             TEXT NOT NULL,
-  action          TEXT NOT NULL,
-  site            TEXT NOT NULL,
-  resource_type   TEXT NOT NULL,
-  resource_id     TEXT NOT NULL,
-  space_key       TEXT NOT NULL,
-  effect          TEXT NOT NULL,
-  reason          TEXT NOT NULL,
-  rules_matched   TEXT NOT NULL,
-  rules_errored   TEXT NOT NULL,
-  args_sha256     TEXT NOT NULL,
-  dry_run         INTEGER NOT NULL,
-  is_write        INTEGER NOT NULL
+-- The audit log: lines chained by hashes (see package audit). A decision is
+-- written before the call runs, its outcome after; no line is ever changed or
+-- removed and none goes anywhere but behind the last, which the triggers hold
+-- against any statement that tries. What is searched for is read out of the
+-- lines, so that nothing beside them could say something else.
+CREATE TABLE audit_line (
+  seq   INTEGER PRIMARY KEY,
+  line  TEXT NOT NULL,
+  kind  TEXT    AS (line ->> '$.kind')  VIRTUAL,
+  entry INTEGER AS (line ->> '$.entry') VIRTUAL
 ) STRICT;
 
-CREATE TABLE audit_outcome (
-  entry      INTEGER PRIMARY KEY REFERENCES audit_entry(id),
-  result     TEXT NOT NULL,
-  error_code TEXT NOT NULL,
-  version    INTEGER NOT NULL,
-  bytes      INTEGER NOT NULL,
-  micros     INTEGER NOT NULL
+-- An entry has at most one outcome.
+CREATE UNIQUE INDEX audit_line_finished ON audit_line(entry) WHERE kind = 'finished';
+
+-- The head of the log: how many lines, and the hash of the last. It is what
+-- shows that the end was cut off.
+CREATE TABLE audit_head (
+  one  INTEGER PRIMARY KEY CHECK (one = 1),
+  seq  INTEGER NOT NULL,
+  hash TEXT NOT NULL CHECK (length(hash) = 64)
 ) STRICT;
+INSERT INTO audit_head(one, seq, hash) VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
 
-CREATE INDEX audit_entry_at ON audit_entry(at);
-
-CREATE TRIGGER audit_entry_keep   BEFORE UPDATE ON audit_entry   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER audit_entry_stay   BEFORE DELETE ON audit_entry   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER audit_outcome_keep BEFORE UPDATE ON audit_outcome BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER audit_outcome_stay BEFORE DELETE ON audit_outcome BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_line_next BEFORE INSERT ON audit_line
+WHEN NOT EXISTS (SELECT 1 FROM audit_head WHERE NEW.seq = seq + 1 AND NEW.line ->> '$.prev_hash' = hash)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_line_head AFTER INSERT ON audit_line
+BEGIN UPDATE audit_head SET seq = NEW.seq, hash = NEW.line ->> '$.hash'; END;
+CREATE TRIGGER audit_line_keep BEFORE UPDATE ON audit_line BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_line_stay BEFORE DELETE ON audit_line BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_head_next BEFORE UPDATE ON audit_head
+WHEN NEW.seq IS NOT OLD.seq + 1 OR NEW.hash IS NOT (SELECT line ->> '$.hash' FROM audit_line WHERE seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_head_stay BEFORE DELETE ON audit_head BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_head_one  BEFORE INSERT ON audit_head BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
