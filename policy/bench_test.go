@@ -79,7 +79,7 @@ func BenchmarkDecide(b *testing.B) {
 // TestDecisionCost prints the table of medians and p99 and holds wide bounds:
 // the machine may be busy.
 func TestDecisionCost(t *testing.T) {
-	const batches, batch = 400, 20
+	const batches, batch = 200, 10
 	r := benchRequest()
 	medians := map[int]time.Duration{}
 	for _, n := range []int{0, 5, 20} {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -103,8 +104,11 @@ func (c *condition) ask(ctx context.Context, vars *variables, watch *[]rule.Trac
 	if c.program == nil {
 		return c.reason()
 	}
+	if vars.longest > hugeText {
+		return reasonRuleCost
+	}
 	vars.unknown, vars.tooLong = false, false
-	holds, err := c.program.Eval(ctx, vars, vars.bounded)
+	holds, err := c.program.Eval(ctx, vars, vars.longest <= rule.LongText)
 	return c.verdict(holds, err, vars)
 }
 
@@ -126,7 +130,11 @@ func (c *condition) verdict(holds bool, err error, vars *variables) string {
 func (c *condition) askTraced(ctx context.Context, vars *variables, watch *[]rule.Trace) string {
 	var trace rule.Trace
 	reason := c.reason()
-	if c.program != nil {
+	switch {
+	case c.program == nil:
+	case vars.longest > hugeText:
+		reason, trace.Error = reasonRuleCost, fmt.Sprintf("a text of the call has %d bytes; more than %d are not judged", vars.longest, hugeText)
+	default:
 		var holds bool
 		var err error
 		vars.unknown, vars.tooLong = false, false

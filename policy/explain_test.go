@@ -67,15 +67,17 @@ func TestExplainEqualsTheLiveDecision(t *testing.T) {
 }
 
 func TestExplainStopsWhereTheLiveDecisionDoes(t *testing.T) {
-	p := denyWhen(t, `resource.title.matches("(a|b|ab)*c(a|b|ab)*d")`)
-	r := update()
-	r.Resource.Title = strings.Repeat("ab", 2_000_000)
-	live := p.Decide(r)
-	explained, traces := p.Explain(r)
-	assert.Equal(t, "rule_cost", live.Reason)
-	assert.Equal(t, live, explained)
-	assert.Empty(t, traces[0].Steps)
-	assert.Equal(t, "the rule costs too much to evaluate", traces[0].Error)
+	p := denyWhen(t, dearWhen)
+	for size, problem := range map[int]string{30_000: "the rule costs too much to evaluate", 300_000: "a text of the call has 600000 bytes"} {
+		r := update()
+		r.Resource.Title = strings.Repeat("ab", size)
+		live := p.Decide(r)
+		explained, traces := p.Explain(r)
+		assert.Equal(t, "rule_cost", live.Reason)
+		assert.Equal(t, live, explained)
+		assert.Empty(t, traces[0].Steps)
+		assert.Contains(t, traces[0].Error, problem)
+	}
 }
 
 // TestCountedRepetitionsInPatterns: the engine's own measure of patterns

@@ -50,6 +50,9 @@ func update() policy.Request {
 	}
 }
 
+// dearWhen passes the static gate and is too dear on a text of 60,000 bytes.
+const dearWhen = `resource.title.matches("(a|b|ab)*c(a|b|ab)*d(a|b|ab)*e(a|b|ab)*f(a|b|ab)*g(a|b|ab)*h(a|b|ab)*i(a|b|ab)*k(a|b|ab)*l")`
+
 func TestFailClosed(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -62,7 +65,9 @@ func TestFailClosed(t *testing.T) {
 		{"G04 index out of range", `resource.labels[5] == "x"`, nil, "rule_error"},
 		{"G04 missing attribute", `identity.attributes["clearance"] == "x"`, nil, "rule_error"},
 		{"G04 number that is none", "int(resource.title) > 3", nil, "rule_error"},
-		{"G04 over the run-time cost", `resource.title.matches("(a|b|ab)*c(a|b|ab)*d")`, func(r *policy.Request) { r.Resource.Title = strings.Repeat("ab", 2_000_000) }, "rule_cost"},
+		{"G04 over the run-time cost", dearWhen, func(r *policy.Request) { r.Resource.Title = strings.Repeat("ab", 30_000) }, "rule_cost"},
+		{"G04 text of megabytes", `resource.title == "x"`, func(r *policy.Request) { r.Resource.Title = strings.Repeat("ab", 2_000_000) }, "rule_cost"},
+		{"G04 text of megabytes nobody reads", "change.body_bytes > 0", func(r *policy.Request) { r.Change.MediaType = strings.Repeat("ab", 2_000_000) }, "rule_cost"},
 		{"G04 list over its bound", `"x" in resource.labels`, func(r *policy.Request) { r.Resource.Labels = make([]string, 201) }, "rule_cost"},
 		{"G04 attributes over their bound", `"x" in identity.attributes`, func(r *policy.Request) {
 			r.Caller.Attributes = map[string]string{}

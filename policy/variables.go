@@ -18,17 +18,21 @@ type variables struct {
 	lists   map[string]ref.Val
 	unknown bool // resource.* was asked for and is not known
 	tooLong bool // a list is longer than the bound its cost was judged with
-	bounded bool // no text is longer than what costs were judged with
+	longest int  // text of the request, in bytes
 }
+
+// hugeText is the length from which a text is not judged at all: cost is
+// counted after each step, and one step over a text of megabytes is too much.
+const hugeText = 64 << 10
 
 // newVariables copies the request, so that the caller's own stays off the heap.
 func newVariables(r Request) *variables {
-	return &variables{request: r, bounded: bounded(&r)}
+	return &variables{request: r, longest: longestText(&r)}
 }
 
-// bounded reports whether every text of a request has the size that static
-// costs were judged with. Lists are held to theirs when they are read.
-func bounded(r *Request) bool {
+// longestText measures every text of a request. Lists are held to their bounds
+// when they are read.
+func longestText(r *Request) int {
 	c, o, ch := &r.Caller, &r.Resource, &r.Change
 	longest := max(
 		len(r.Tool), len(r.Group), len(r.Action), len(c.Transport), len(r.Site.ID), len(r.Site.Kind),
@@ -44,7 +48,7 @@ func bounded(r *Request) bool {
 	for k, v := range c.Attributes {
 		longest = max(longest, len(k), len(v))
 	}
-	return longest <= rule.LongText
+	return longest
 }
 
 // Parent is nil: there is no outer scope.
