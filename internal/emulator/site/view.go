@@ -178,13 +178,17 @@ func (v *View) below(id string, keep func(*Content) bool) []*Content {
 
 // Ancestors lists what stands above c, the root first; for a comment or an
 // attachment it starts with its containers. Trashed content has no ancestors.
+// An old state of c, as a lagging index has it, may stand below something that
+// the user may not see: that is left out.
 func (v *View) Ancestors(c *Content) []*Content {
 	var out []*Content
 	if c.Status == "trashed" {
 		return nil
 	}
 	for up, ok := v.site.contents[c.Parent]; ok; up, ok = v.site.contents[up.Parent] {
-		out = append(out, up)
+		if v.sees(up) {
+			out = append(out, up)
+		}
 	}
 	slices.Reverse(out)
 	return out

@@ -80,15 +80,10 @@ func (q request) ancestors(v *site.View, c *site.Content, ex expansion) ([]any, 
 		if up.Type != c.Type && !isNode(c) {
 			continue // a reply's ancestors are comments only
 		}
-		_, seen := v.Content(up.ID)
-		if ex.has("restrictions") && (!seen || up.Status != "current") {
+		if ex.has("restrictions") && up.Status != "current" {
 			return nil, refuse(http.StatusNotFound, "No content with id %s", up.ID)
 		}
-		below := expansion{}
-		if seen {
-			below = ex
-		}
-		body, err := q.content(v, up, below)
+		body, err := q.content(v, up, ex)
 		if err != nil {
 			return nil, err
 		}
