@@ -36,12 +36,13 @@ var allowed = map[string][]string{
 	// level 1: one subject each
 	"policy":                   {"internal/identity", "policy/profile", "policy/rule"},
 	"internal/audit":           {"internal/identity"},
+	"internal/approval":        {"internal/confluence", "internal/identity"},
 	"internal/config":          {"internal/confluence", "internal/seal", "internal/strictyaml"},
 	"internal/confluence/rest": {"internal/confluence", "internal/seal"},
 
 	// level 2: what stores and what offers
-	"store": {"internal/confluence", "internal/identity", "internal/audit", "internal/seal"},
-	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit"},
+	"store": {"internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
+	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
 
 	// level 3: what speaks MCP
 	"server": {"tools", "internal/identity", "internal/confluence", "internal/redact", "policy"},
