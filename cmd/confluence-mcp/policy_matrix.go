@@ -52,6 +52,9 @@ func matrix(p *policy.Profile, tools []policyTool) []matrixCell {
 				Group: g, Action: a, Effect: effect.String(), Reason: reason,
 				Rules: p.RulesFor(g, a), Tools: []string{},
 			}
+			if a != policy.Read && (g == policy.Search || g == policy.Users) {
+				cell.Effect, cell.Reason = "none", "nothing_to_write"
+			}
 			for _, t := range tools {
 				if t.Group == g && t.Action == a {
 					cell.Tools = append(cell.Tools, t.Name)
@@ -91,7 +94,7 @@ func printMatrix(w io.Writer, p *policy.Profile, cells []matrixCell) error {
 }
 
 func cellText(c matrixCell) string {
-	if len(c.Rules) > 0 && c.Effect != policy.Deny.String() {
+	if len(c.Rules) > 0 && (c.Effect == policy.Allow.String() || c.Effect == policy.RequireApproval.String()) {
 		return c.Effect + " *"
 	}
 	return c.Effect

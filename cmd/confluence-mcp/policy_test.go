@@ -104,6 +104,7 @@ func TestPolicyMatrix(t *testing.T) {
 	require.Zero(t, code)
 	assert.Contains(t, stdout, "profile documentation-manager, revision ")
 	assert.Regexp(t, `(?m)^pages +allow +allow +allow +deny$`, stdout)
+	assert.Regexp(t, `(?m)^search +allow +none +none +none$`, stdout)
 	assert.Regexp(t, `(?m)^attachments +allow +allow \* +allow \* +deny$`, stdout)
 	assert.Regexp(t, `(?m)^ +get_page +update_page +delete_page$`, stdout)
 
