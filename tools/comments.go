@@ -102,28 +102,39 @@ func getComments(ctx context.Context, k *call, in getCommentsIn) (commentsOut, s
 func (k *call) threads(ctx context.Context, pageID, pageType, position string, limit int) (confluence.List[commentRow], error) {
 	kind, cursor, _ := strings.Cut(position, ",")
 	kind = cmp.Or(kind, confluence.CommentFooter)
-	roots, err := k.site.Comments(ctx, pageID, pageType, kind, confluence.Paging{Cursor: cursor, Limit: limit})
-	if err != nil {
-		return confluence.List[commentRow]{}, err
-	}
 	rows := confluence.List[commentRow]{Total: -1}
-	for i, c := range roots.Items {
+	for {
+		roots, err := k.site.Comments(ctx, pageID, pageType, kind, confluence.Paging{Cursor: cursor, Limit: limit - len(rows.Items)})
+		if err != nil {
+			return rows, err
+		}
+		if err := k.addThreads(ctx, &rows, roots.Items); err != nil {
+			return rows, err
+		}
+		switch {
+		case roots.Next != "":
+			rows.Next = kind + "," + roots.Next
+			return rows, nil
+		case kind == confluence.CommentInline:
+			return rows, nil
+		case len(rows.Items) >= limit:
+			rows.Next = confluence.CommentInline + ","
+			return rows, nil
+		}
+		kind, cursor = confluence.CommentInline, ""
+	}
+}
+
+func (k *call) addThreads(ctx context.Context, rows *confluence.List[commentRow], roots []confluence.Comment) error {
+	for i, c := range roots {
 		row := k.commentRow(c)
-		if err := k.replies(ctx, &row, c.ID, kind, 1); err != nil {
-			return confluence.List[commentRow]{}, err
+		if err := k.replies(ctx, &row, c.ID, c.Kind, 1); err != nil {
+			return err
 		}
 		rows.Items = append(rows.Items, row)
-		k.tell(float64(i+1), float64(len(roots.Items)), "reading comments")
+		k.tell(float64(i+1), float64(len(roots)), "reading comments")
 	}
-	switch {
-	case roots.Next != "":
-		rows.Next = kind + "," + roots.Next
-	case kind == confluence.CommentFooter && len(rows.Items) > 0:
-		rows.Next = confluence.CommentInline + ","
-	case kind == confluence.CommentFooter:
-		return k.threads(ctx, pageID, pageType, confluence.CommentInline+",", limit)
-	}
-	return rows, nil
+	return nil
 }
 
 func (k *call) replies(ctx context.Context, root *commentRow, id, kind string, level int) error {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/markup"
@@ -74,18 +76,26 @@ func markupError(err error) error {
 	case "markup.refused":
 		code = "input.forbidden_content"
 	}
-	return &confluence.Error{Kind: kind, Code: code, Message: sentence(clip(neutralise(message), 2000)), Next: sentence(e.Next), Err: err}
+	return &confluence.Error{Kind: kind, Code: code, Message: sentence(message), Next: sentence(e.Next), Err: err}
 }
 
+// sentence is s with a capital letter and a full stop.
 func sentence(s string) string {
-	if s == "" {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
 		return ""
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
+	return stopped(string(unicode.ToUpper(first)) + s[size:])
+}
+
+// stopped is s with a full stop. The first letter stays: it may be the name of
+// an argument.
+func stopped(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
+		return s
 	}
-	return s
+	return s + "."
 }
 
 // blocksOf lists the blocks of a page with the handles that edits take.

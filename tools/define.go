@@ -164,11 +164,9 @@ func addEnums(s *jsonschema.Schema, r *rule) {
 }
 
 func compact(s *jsonschema.Schema) json.RawMessage {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(s) != nil {
+	out, err := encode(s)
+	if err != nil {
 		return nil
 	}
-	return bytes.ReplaceAll(bytes.TrimSpace(buf.Bytes()), []byte(`\u003e`), []byte(">"))
+	return bytes.ReplaceAll(out, []byte(`\u003e`), []byte(">")) // the library escapes by itself
 }

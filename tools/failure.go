@@ -31,9 +31,13 @@ func public(err error) confluence.Error {
 		return shown
 	}
 	message, next := saying(shown.Kind)
-	shown.Message, shown.Next = cmp.Or(shown.Message, message), cmp.Or(shown.Next, next)
+	shown.Message = stopped(clip(oneLine(cmp.Or(shown.Message, message)), maxSaid))
+	shown.Next = stopped(clip(oneLine(cmp.Or(shown.Next, next)), maxSaid))
 	return shown
 }
+
+// maxSaid bounds a message, in characters; some quote Confluence.
+const maxSaid = 1000
 
 // saying is message and next step of a kind, for errors that bring none.
 func saying(k confluence.Kind) (message, next string) {

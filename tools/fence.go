@@ -87,10 +87,11 @@ func joins(last, r rune) bool {
 
 // line makes a name from Confluence (a title, a label, a person) safe to stand
 // in one line of an answer.
-func line(s string) string {
+func line(s string) string { return clip(oneLine(s), 255) }
+
+func oneLine(s string) string {
 	clean, _ := stripHidden(s)
-	clean = neutralise(strings.Join(strings.Fields(clean), " "))
-	return clip(clean, 255)
+	return neutralise(strings.Join(strings.Fields(clean), " "))
 }
 
 // clip cuts after n characters and says so.

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,7 +52,7 @@ func (k *call) shape(out answer, err error) Result {
 		k.logFailure(err)
 		return Failure(err)
 	}
-	structured, encErr := json.Marshal(out.structured)
+	structured, encErr := encode(out.structured)
 	if encErr != nil {
 		return Failure(fmt.Errorf("encode answer: %w", encErr))
 	}
@@ -85,4 +86,13 @@ func (k *call) panicked(cause any) error {
 	k.catalog.cfg.Logger.Error("handler panicked", "tool", k.tool.Name, "caller", k.caller.Principal(), "ref", ref,
 		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	return &confluence.Error{Kind: confluence.Internal, Code: panicCode, Ref: ref}
+}
+
+// encode is v as compact JSON that keeps <, > and & readable.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
 }

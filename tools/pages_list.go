@@ -79,7 +79,7 @@ func listPages(ctx context.Context, k *call, in listPagesIn) (pagesOut, string, 
 			return k.fetchPages(ctx, in, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 50)})
 		},
 		keep: func(p pageRow) bool {
-			if k.limited() && p.SpaceKey == "" {
+			if p.status != "" && p.status != confluence.StatusCurrent || k.limited() && p.SpaceKey == "" {
 				return false
 			}
 			return k.sees(policy.Resource{Type: p.Type, ID: p.PageID, SpaceKey: p.SpaceKey, Title: p.Title, Status: p.status, Version: p.Version, UpdatedAt: orEpoch(time.Time{})})

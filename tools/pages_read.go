@@ -191,6 +191,9 @@ func (out pageOut) cut(k *call, body string, offset, limit int) (pageOut, string
 		out.NextCursor = k.seal(strconv.Itoa(out.Version) + ":" + strconv.Itoa(start+runes(part)))
 	}
 	g := guard(part, k.home())
+	if !out.Truncated {
+		g.Text = strings.TrimRight(g.Text, "\n")
+	}
 	out.Untrusted.add(g)
 	fenced := fence(k.nonce, g.Text)
 	out.Content = fenced

@@ -22,6 +22,13 @@ const readAtOnce = 4
 // everything that is not a page, keeps the excerpt of the search.
 func (k *call) passages(ctx context.Context, words string, hits []confluence.Hit) ([]passage, error) {
 	out := make([]passage, len(hits))
+	if words == "*" { // every page, without a passage
+		for i, h := range hits {
+			h.Excerpt = ""
+			out[i] = k.excerpt(h)
+		}
+		return out, nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readAtOnce)
 	for i, h := range hits {

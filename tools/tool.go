@@ -55,7 +55,7 @@ func Failure(err error) Result {
 		Kind: e.StableCode(), Message: e.Message, Next: e.Next,
 		Retryable: e.Retryable(), RetryAfter: int(e.RetryAfter.Seconds() + 0.999),
 	}}
-	structured, encErr := json.Marshal(shown)
+	structured, encErr := encode(shown)
 	if encErr != nil {
 		structured = json.RawMessage(`{"error":{"kind":"internal","message":"The answer could not be encoded.","next":"","retryable":false}}`)
 	}

@@ -151,13 +151,16 @@ func TestThreadsAreShownWhole(t *testing.T) {
 	}
 	site.comments["35"] = confluence.Comment{ID: "35", Kind: "inline", PageID: "11", Selection: "the key", Resolution: "open", Body: "<p>Inline</p>", Version: confluence.Version{Number: 1}}
 	d := newDesk(t, site)
-	r, out := d.ok("get_comments", args{"page_id": "11"})
+	r, out := d.ok("get_comments", args{"page_id": "11", "limit": 1})
 	replies := out["comments"].([]any)[0].(map[string]any)["replies"].([]any)
 	assert.Len(t, replies, 3)
 	assert.Equal(t, float64(3), replies[2].(map[string]any)["level"])
 	assert.Contains(t, r.Text, "Answer 34")
-	r, _ = d.ok("get_comments", args{"page_id": "11", "cursor": out["next_cursor"]})
+	r, _ = d.ok("get_comments", args{"page_id": "11", "limit": 1, "cursor": out["next_cursor"]})
 	assert.Contains(t, r.Text, `on "the key"`)
+	_, out = d.ok("get_comments", args{"page_id": "11"})
+	assert.Len(t, out["comments"], 2)
+	assert.Nil(t, out["next_cursor"])
 }
 
 func TestMoveStaysOutOfItsOwnSubtree(t *testing.T) {

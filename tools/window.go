@@ -69,9 +69,9 @@ func list[T any](k *call, l lister[T]) (window[T], error) {
 // marks, and how to go on.
 func (w window[T]) fenced(k *call, what string) string {
 	if len(w.rows) == 0 && w.next == "" {
-		return "No " + what + "."
+		return what + ": none"
 	}
-	return fmt.Sprintf("%d %s\n%s%s", len(w.rows), what, fence(k.nonce, w.text), w.more())
+	return fmt.Sprintf("%s: %d\n%s%s", what, len(w.rows), fence(k.nonce, strings.TrimRight(w.text, "\n")), w.more())
 }
 
 func (w window[T]) more() string {
