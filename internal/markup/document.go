@@ -119,34 +119,47 @@ func dedent(s, text string, at int) string {
 // Passages splits the visible text of the page by heading.
 func (d *Document) Passages(v View) []Passage {
 	p := render(d.tree, v)
-	out := []Passage{{}}
+	out := []passageText{{}}
 	for _, e := range p.entries() {
 		b := e.block
 		if b.heading() {
-			out = append(out, Passage{Path: append(append([]string(nil), e.path...), p.visible(b))})
+			out = append(out, passageText{path: append(append([]string(nil), e.path...), p.visible(b))})
 			continue
 		}
 		last := &out[len(out)-1]
 		switch {
 		case b.kind == kCode:
-			last.Code = joinLine(last.Code, p.visible(b))
+			last.code.line(p.visible(b))
 		case b.kind == kQuote || b.kind == kDetails:
-			last.Text = joinLine(last.Text, b.title)
+			last.text.line(b.title)
 		case b.leaf() && b.kind != kFence:
-			last.Text = joinLine(last.Text, p.visible(b))
+			last.text.line(p.visible(b))
 		}
 	}
-	if out[0].Text == "" && out[0].Code == "" && len(out) > 1 {
-		return out[1:]
+	if len(out[0].text) == 0 && len(out[0].code) == 0 && len(out) > 1 {
+		out = out[1:]
 	}
-	return out
+	passages := make([]Passage, len(out))
+	for i, one := range out {
+		passages[i] = Passage{Path: one.path, Text: string(one.text), Code: string(one.code)}
+	}
+	return passages
 }
 
-func joinLine(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
+// passageText is a passage that still grows.
+type passageText struct {
+	path       []string
+	text, code lines
+}
+
+// lines are lines of text, empty ones left out.
+type lines []byte
+
+func (l *lines) line(s string) {
+	if len(*l) > 0 && s != "" {
+		*l = append(*l, '\n')
 	}
-	return a + "\n" + b
+	*l = append(*l, s...)
 }
 
 // cut shortens s to at most n bytes at a character.

@@ -3,20 +3,12 @@ package markup
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	east "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/text"
-)
-
-// Limits of written Markdown. The largest page known renders to 460 kB.
-const (
-	maxMarkdown = 4 << 20
-	maxMarkers  = 60 // nested quotes and lists on one line
-	maxRun      = 2000
 )
 
 // parseMarkdown reads GFM plus the Confluence forms into a block tree.
@@ -33,56 +25,6 @@ func parseMarkdown(md string) (*mnode, error) {
 	return root, err
 }
 
-// checkMarkdown refuses what would take a parser more time than it is worth.
-func checkMarkdown(md string) error {
-	if len(md) > maxMarkdown {
-		return fail("too_large", "Send a smaller text, or edit by section.", "the Markdown is larger than %d bytes", maxMarkdown)
-	}
-	if !utf8.ValidString(md) {
-		return fail("invalid", "Send UTF-8.", "the Markdown is not valid UTF-8")
-	}
-	if i := strings.IndexByte(md, 0); i >= 0 {
-		return fail("invalid", "Remove it.", "the Markdown holds a NUL character at offset %d", i)
-	}
-	line := 0
-	for s := range strings.Lines(md) {
-		line++
-		if n := markers(s); n > maxMarkers {
-			return &Error{Code: "markup.too_large", Message: "quotes or lists are nested too deep", Next: "Nest less.", Line: line, Column: 1}
-		}
-		if n := delimiters(s); n > maxRun {
-			return &Error{Code: "markup.too_large", Message: "too many emphasis or bracket characters in one line", Next: "Write plain text or a code block.", Line: line, Column: 1}
-		}
-	}
-	return nil
-}
-
-func markers(line string) int {
-	n := 0
-	for _, c := range line {
-		switch {
-		case c == '>' || c == '-' || c == '*' || c == '+':
-			n++
-		case c != ' ' && c != '\t':
-			return n
-		}
-	}
-	return 0
-}
-
-func delimiters(line string) int {
-	n := 0
-	for i := 0; i < len(line); i++ {
-		switch line[i] {
-		case '*', '_', '[', '~':
-			n++
-		case '`', '<', '&':
-			n++
-		}
-	}
-	return n
-}
-
 type mdParser struct {
 	src []byte
 	md  string
@@ -93,8 +35,28 @@ func (p *mdParser) blocks(parent ast.Node) []*mnode {
 	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
 		if m := p.block(n); m != nil {
 			m.at = int32(max(0, n.Pos()))
-			out = append(out, m)
+			out = append(out, splitList(m)...)
 		}
+	}
+	return out
+}
+
+// splitList makes lists of their own of neighbouring tasks: storage keeps tasks
+// and plain items apart.
+func splitList(m *mnode) []*mnode {
+	if m.kind != kList {
+		return []*mnode{m}
+	}
+	var out []*mnode
+	for i, it := range m.kids {
+		if i == 0 || (it.task == noTask) != (m.kids[i-1].task == noTask) {
+			out = append(out, &mnode{kind: kList, ordered: m.ordered && it.task == noTask, start: m.start + i, at: it.at})
+			if !m.ordered || it.task != noTask {
+				out[len(out)-1].start = 1
+			}
+		}
+		last := out[len(out)-1]
+		last.kids = append(last.kids, it)
 	}
 	return out
 }

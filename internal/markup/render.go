@@ -128,6 +128,7 @@ func (r *renderer) beginRun(k *storage.Node) {
 		r.in.pending.at = k
 	}
 	if r.text != nil && r.text.node == nil {
+		r.extendRun()
 		r.in.runEnd = k
 	}
 }

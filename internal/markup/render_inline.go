@@ -244,6 +244,14 @@ func (r *renderer) ready(next byte) {
 	for keep < len(r.in.have) && keep < len(r.in.want) && r.in.have[keep].same(r.in.want[keep]) {
 		keep++
 	}
+	if len(r.in.breaks) > 0 { // a code span can't go over a line break
+		for i, m := range r.in.have[:keep] {
+			if m.kind == mCode && r.mode != escHTML {
+				keep = i
+				break
+			}
+		}
+	}
 	gap := next
 	if r.in.space || len(r.in.breaks) > 0 {
 		gap = ' '

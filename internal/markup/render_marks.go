@@ -54,11 +54,17 @@ func (r *renderer) closeRun(b *block) {
 	if b.piecesEnd > b.pieces {
 		b.srcEnd = max(b.srcEnd, r.pieces[b.piecesEnd-1].srcEnd)
 	}
-	if r.in.runEnd != nil && r.in.runEnd.Start < b.srcEnd {
-		b.srcEnd = max(b.srcEnd, r.in.runEnd.End)
-	}
+	r.extendRun()
 	if b.broken && b.piecesEnd > b.pieces {
 		b.src, b.srcEnd = r.pieces[b.pieces].src, r.pieces[b.piecesEnd-1].srcEnd
+	}
+}
+
+// extendRun takes the last inline node into the run when it showed something.
+func (r *renderer) extendRun() {
+	b, n := r.text, len(r.pieces)
+	if r.in.runEnd != nil && n > int(b.pieces) && r.in.runEnd.Start < r.pieces[n-1].srcEnd {
+		b.srcEnd = max(b.srcEnd, r.in.runEnd.End)
 	}
 }
 

@@ -38,10 +38,10 @@ func cellsOf(row *storage.Node) []*storage.Node {
 // table renders as a GFM table when every cell is a line of text, otherwise as HTML.
 func (r *renderer) table(n *storage.Node) {
 	rows, simple := rowsOf(n)
-	width := 0
+	width, total := 0, 0
 	for _, row := range rows {
 		cells := cellsOf(row)
-		width = max(width, len(cells))
+		width, total = max(width, len(cells)), total+len(cells)
 		for _, c := range cells {
 			simple = simple && r.simpleCell(c)
 		}
@@ -50,7 +50,8 @@ func (r *renderer) table(n *storage.Node) {
 		r.flow(n)
 		return
 	}
-	if !simple || r.cur.kind == kCell {
+	ragged := len(rows)*width > 4*total+1000 // filling its rows up would cost more than its text
+	if !simple || ragged || r.cur.kind == kCell {
 		r.tableHTML(n, rows)
 		return
 	}
