@@ -132,12 +132,6 @@ func outputSchema[Out any]() json.RawMessage {
 	return compact(s)
 }
 
-func schemaOptions() *jsonschema.ForOptions {
-	return &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[json.RawMessage](): {Type: "object"}, // a bare true is not portable
-	}}
-}
-
 // tidy removes null from every type: an absent value is left out, never null.
 func tidy(s *jsonschema.Schema) {
 	if len(s.Types) == 2 && s.Types[0] == "null" {

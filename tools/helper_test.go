@@ -100,6 +100,7 @@ func shipped(t *testing.T, extra ...string) *policy.Set {
 // desk is a catalogue on a site, with everything a test looks at.
 type desk struct {
 	t   *testing.T
+	cfg tools.Config
 	cat *tools.Catalog
 	log *record
 	who identity.Caller
@@ -113,9 +114,21 @@ func newDesk(t *testing.T, site tools.Site, change ...func(*tools.Config)) *desk
 		f(&cfg)
 	}
 	var err error
+	d.cfg = cfg
 	d.cat, err = tools.New(cfg)
 	require.NoError(t, err)
 	return d
+}
+
+// with is the same desk under other rules and without limits.
+func (d *desk) with(p tools.Decider) *desk {
+	d.t.Helper()
+	other := *d
+	other.cfg.Policy, other.cfg.Limits = p, tools.Limits{CallsPerMinute: 1e6, WritesPerMinute: 1e6, DeletesPerDay: 1e6}
+	var err error
+	other.cat, err = tools.New(other.cfg)
+	require.NoError(d.t, err)
+	return &other
 }
 
 func (d *desk) as(profile string) *desk {

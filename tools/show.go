@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,8 +9,6 @@ import (
 // defaultChars is how much text a read shows unless asked otherwise: about two
 // thousand tokens.
 const defaultChars = 8000
-
-func orDefault(n, d int) int { return cmp.Or(n, d) }
 
 // home is the site's own host; links to it are not external.
 func (k *call) home() string {
