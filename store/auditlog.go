@@ -71,12 +71,12 @@ func (p *Precious) inTx(ctx context.Context, work func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// querier is a database or a transaction.
-type querier interface {
+// oneRow is a database or a transaction.
+type oneRow interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func auditHead(ctx context.Context, q querier) (audit.Head, error) {
+func auditHead(ctx context.Context, q oneRow) (audit.Head, error) {
 	var h audit.Head
 	var sum string
 	err := q.QueryRowContext(ctx, "SELECT seq, hash FROM audit_head").Scan(&h.Seq, &sum)
