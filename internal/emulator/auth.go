@@ -50,10 +50,20 @@ func (h *host) onSite(r *http.Request) caller {
 	if _, scoped := h.scopedToken(login, token); scoped {
 		return caller{refusal: tomcatUnauthorized}
 	}
-	if u, ok := h.site.Authenticate(login, token); ok && login != "" {
-		return caller{user: u.ID}
+	if id, ok := h.owner(login, token); ok {
+		return caller{user: id}
 	}
 	return caller{refusal: badCredentials}
+}
+
+// owner is the active user whose e-mail address and token these are; a user
+// name is no login here.
+func (h *host) owner(email, token string) (id string, ok bool) {
+	u, ok := h.site.Authenticate(email, token)
+	if !ok || email == "" || !strings.EqualFold(u.Email, email) {
+		return "", false
+	}
+	return u.ID, true
 }
 
 func (h *host) nobody() caller {
@@ -104,8 +114,8 @@ func (e *Emulator) onGateway(h *host, r *http.Request) caller {
 	if line, scoped := h.scopedToken(login, token); scoped {
 		return caller{user: line.User, scoped: true, scopes: line.Scopes}
 	}
-	if u, ok := h.site.Authenticate(login, token); ok && login != "" {
-		return caller{user: u.ID}
+	if id, ok := h.owner(login, token); ok {
+		return caller{user: id}
 	}
 	return refused
 }

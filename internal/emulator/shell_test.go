@@ -115,6 +115,7 @@ func TestCredentialsOnTheSite(t *testing.T) {
 		{"v1 wrong token", v1, basic("ann@acme.test", "nope"), 403, false},
 		{"another person's token", v2, basic("eve@acme.test", "ann-token"), 404, false},
 		{"deactivated user", v2, basic("eve@acme.test", "eve-token"), 404, false},
+		{"a user name is no login", v2, basic("ann", "ann-token"), 404, false},
 		{"empty login", v2, basic("", "ann-token"), 404, false},
 		{"bearer", v2, bearer("ann-token"), 401, true},
 		{"scoped token", v2, basic("ann@acme.test", "ann-scoped"), 401, true},

@@ -1,15 +1,18 @@
 package site
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // renameGroup follows a new name of a group everywhere the old one is written:
 // a group is its id, its name is only how site files speak of it.
 func (s *Site) renameGroup(from, to string) {
 	delete(s.groupNames, from)
-	for id, u := range s.users {
+	for _, u := range maps.Clone(s.users) {
 		changed := *u
 		changed.Groups = renamed(u.Groups, from, to)
-		s.users[id] = &changed
+		s.setUser(&changed)
 	}
 	for id, g := range s.groups {
 		if g.Parent == from {
@@ -43,10 +46,10 @@ func (s *Site) renameGroup(from, to string) {
 func (s *Site) dropGroup(g *Group) {
 	delete(s.groups, g.ID)
 	delete(s.groupNames, g.Name)
-	for id, u := range s.users {
+	for _, u := range maps.Clone(s.users) {
 		changed := *u
 		changed.Groups = slices.DeleteFunc(slices.Clone(u.Groups), func(name string) bool { return name == g.Name })
-		s.users[id] = &changed
+		s.setUser(&changed)
 	}
 }
 

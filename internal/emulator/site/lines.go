@@ -107,8 +107,8 @@ func (l *loader) applyUser(raw []byte) error {
 	if line.Name == "" {
 		line.Name = line.Username
 	}
-	l.site.users[line.ID] = &User{ID: line.ID, Username: line.Username, Name: line.Name, Email: line.Email, Active: line.Active,
-		Groups: line.Groups, Admin: line.Admin, Account: line.Account, Token: line.Token}
+	l.site.setUser(&User{ID: line.ID, Username: line.Username, Name: line.Name, Email: line.Email, Active: line.Active,
+		Groups: line.Groups, Admin: line.Admin, Account: line.Account, Token: line.Token})
 	for _, name := range line.Groups {
 		l.site.implyGroup(name)
 	}
@@ -255,7 +255,7 @@ func (l *loader) applyDelete(raw []byte) error {
 		return nil
 	}
 	if _, ok := s.users[line.ID]; ok {
-		delete(s.users, line.ID)
+		s.dropUser(line.ID)
 		return nil
 	}
 	if _, ok := s.templates[line.ID]; ok {

@@ -17,6 +17,7 @@
 package site
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -42,10 +43,11 @@ type Site struct {
 	anonymous bool
 
 	users      map[string]*User
-	groups     map[string]*Group // by id
-	groupNames map[string]string // name -> id
-	spaces     map[string]*Space // by id
-	spaceKeys  map[string]string // lower-case key -> id
+	tokens     map[string][]string // token -> ids of the users who have it
+	groups     map[string]*Group   // by id
+	groupNames map[string]string   // name -> id
+	spaces     map[string]*Space   // by id
+	spaceKeys  map[string]string   // lower-case key -> id
 	contents   map[string]*Content
 	templates  map[string]*Template
 
@@ -75,6 +77,7 @@ func New(cfg Config) *Site {
 		roleMode: cfg.RoleMode,
 
 		users:      map[string]*User{},
+		tokens:     map[string][]string{},
 		groups:     map[string]*Group{},
 		groupNames: map[string]string{},
 		spaces:     map[string]*Space{},
@@ -119,12 +122,33 @@ func (s *Site) Authenticate(login, token string) (*User, bool) {
 	if token == "" {
 		return nil, false
 	}
-	for _, u := range s.users {
-		if u.Token == token && u.Active && u.answersTo(login) {
+	for _, id := range s.tokens[token] {
+		if u := s.users[id]; u.Active && u.answersTo(login) {
 			return u, true
 		}
 	}
 	return nil, false
+}
+
+// setUser stores u in the place of whoever had the id.
+func (s *Site) setUser(u *User) {
+	s.dropUser(u.ID)
+	s.users[u.ID] = u
+	if u.Token != "" {
+		s.tokens[u.Token] = append(s.tokens[u.Token], u.ID)
+	}
+}
+
+func (s *Site) dropUser(id string) {
+	old, ok := s.users[id]
+	if !ok {
+		return
+	}
+	delete(s.users, id)
+	s.tokens[old.Token] = slices.DeleteFunc(s.tokens[old.Token], func(owner string) bool { return owner == id })
+	if len(s.tokens[old.Token]) == 0 {
+		delete(s.tokens, old.Token)
+	}
 }
 
 // User finds an active user by id, for consent pages.

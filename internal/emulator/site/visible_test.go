@@ -160,6 +160,31 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// TestTokensFollowTheirOwners changes who has which token in a running site.
+func TestTokensFollowTheirOwners(t *testing.T) {
+	s := load(t, people()...)
+	apply := func(line string) { require.NoError(t, s.Apply([]byte(line))) }
+	owner := func(login, token string) string {
+		u, ok := s.Authenticate(login, token)
+		if !ok {
+			return ""
+		}
+		return u.ID
+	}
+	apply(`{"kind":"user","id":"ann","token":"new-token"}`)
+	assert.Empty(t, owner("", "ann-token"), "the old token is dead")
+	assert.Equal(t, "ann", owner("ann", "new-token"))
+	apply(`{"kind":"user","id":"bob","token":"new-token"}`)
+	assert.Equal(t, "ann", owner("ann", "new-token"), "two may have the same token: the login decides")
+	assert.Equal(t, "bob", owner("bob", "new-token"))
+	apply(`{"kind":"group","id":"g-x","name":"X"}`)
+	apply(`{"kind":"group","id":"g-x","name":"Y"}`)
+	assert.Equal(t, "bob", owner("bob", "new-token"), "a group has another name")
+	apply(`{"kind":"delete","id":"bob"}`)
+	assert.Empty(t, owner("bob", "new-token"))
+	assert.Equal(t, "ann", owner("ann", "new-token"))
+}
+
 // node is a content of a random tree and what the formula needs of it.
 type node struct {
 	parent int // -1 is none
