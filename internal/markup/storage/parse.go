@@ -10,7 +10,7 @@ import (
 // largest known is 1.5 MB with about 60,000 nodes.
 const (
 	maxBytes = 16 << 20
-	maxNodes = 400_000
+	maxNodes = 250_000
 	maxDepth = 256
 )
 
