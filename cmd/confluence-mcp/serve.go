@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,10 +53,12 @@ owner; a second serve --listen is refused.`,
 			if err != nil {
 				return err
 			}
-			if err := f.check(c.Flags().Changed("listen")); err != nil {
+			listening := c.Flags().Changed("listen")
+			f.listen = cmp.Or(f.listen, cfg.Listen)
+			if err := f.check(listening); err != nil {
 				return err
 			}
-			if f.listen != "" || c.Flags().Changed("listen") {
+			if listening {
 				return p.serveHTTP(c.Context(), cfg, f)
 			}
 			return p.serveStdio(c.Context(), cfg, f)
@@ -63,7 +66,7 @@ owner; a second serve --listen is refused.`,
 	}
 	f.place.flags(c)
 	c.Flags().BoolVar(&f.stdio, "stdio", false, "serve over standard input and output (the default)")
-	c.Flags().StringVar(&f.listen, "listen", "", "serve HTTP at this `address`, for example 127.0.0.1:8642")
+	c.Flags().StringVar(&f.listen, "listen", "", "serve HTTP at this `address`; \"\" means the configuration's")
 	c.Flags().BoolVar(&f.noAuth, "no-auth", false, "serve HTTP without keys; loopback only")
 	c.Flags().StringVar(&f.profile, "profile", "", "policy profile of the local caller (default read-only)")
 	c.Flags().StringVar(&f.as, "as", "", "act as this `[INTEGRATION:]USER` instead of the connecting account")
