@@ -35,8 +35,28 @@ func (p *mdParser) blocks(parent ast.Node) []*mnode {
 	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
 		if m := p.block(n); m != nil {
 			m.at = int32(max(0, n.Pos()))
-			out = append(out, m)
+			out = append(out, splitList(m)...)
 		}
+	}
+	return out
+}
+
+// splitList makes lists of their own of neighbouring tasks: storage keeps tasks
+// and plain items apart.
+func splitList(m *mnode) []*mnode {
+	if m.kind != kList {
+		return []*mnode{m}
+	}
+	var out []*mnode
+	for i, it := range m.kids {
+		if i == 0 || (it.task == noTask) != (m.kids[i-1].task == noTask) {
+			out = append(out, &mnode{kind: kList, ordered: m.ordered && it.task == noTask, start: m.start + i, at: it.at})
+			if !m.ordered || it.task != noTask {
+				out[len(out)-1].start = 1
+			}
+		}
+		last := out[len(out)-1]
+		last.kids = append(last.kids, it)
 	}
 	return out
 }
