@@ -17,7 +17,7 @@ import (
 func (p *Precious) Begin(ctx context.Context, e audit.Entry) (int64, error) {
 	var id int64
 	err := p.inTx(ctx, func(tx *sql.Tx) (err error) {
-		id, err = chain(ctx, tx, e)
+		id, err = p.chain(ctx, tx, e)
 		return err
 	})
 	if err != nil {
@@ -34,7 +34,7 @@ func (p *Precious) Finish(ctx context.Context, id int64, o audit.Outcome) error 
 		if err := tx.QueryRowContext(ctx, find, id).Scan(&f.DecisionID); err != nil {
 			return err
 		}
-		_, err := chain(ctx, tx, f)
+		_, err := p.chain(ctx, tx, f)
 		return err
 	})
 	if err != nil {
@@ -45,7 +45,7 @@ func (p *Precious) Finish(ctx context.Context, id int64, o audit.Outcome) error 
 
 // chain puts a record behind the last line, in the transaction that makes what
 // it tells of, and gives the number of its line.
-func chain(ctx context.Context, tx *sql.Tx, r audit.Record) (int64, error) {
+func (p *Precious) chain(ctx context.Context, tx *sql.Tx, r audit.Record) (int64, error) {
 	head, err := auditHead(ctx, tx)
 	if err != nil {
 		return 0, err
@@ -54,7 +54,7 @@ func chain(ctx context.Context, tx *sql.Tx, r audit.Record) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO audit_line(seq, line) VALUES (?, ?)", l.Seq, l.Text)
+	_, err = tx.StmtContext(ctx, p.putLine).ExecContext(ctx, l.Seq, l.Text)
 	return l.Seq, err
 }
 

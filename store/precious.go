@@ -27,8 +27,9 @@ const PreciousFile = "precious.db"
 // at a time (package owner sees to that); inside the process it is safe for
 // concurrent use and serialises its writers.
 type Precious struct {
-	db  *sql.DB
-	now func() time.Time
+	db      *sql.DB
+	now     func() time.Time
+	putLine *sql.Stmt // of the audit log; prepared because every call of a tool needs it twice
 }
 
 // OpenPrecious opens or makes the precious database in folder dir, which it
@@ -52,7 +53,11 @@ func OpenPrecious(ctx context.Context, dir string, now func() time.Time) (*Preci
 	if err := migrate(ctx, db, preciousMigrations); err != nil {
 		return nil, errors.Join(openError(path, err), db.Close())
 	}
-	return &Precious{db: db, now: now}, nil
+	putLine, err := db.PrepareContext(ctx, "INSERT INTO audit_line(seq, line) VALUES (?, ?)")
+	if err != nil {
+		return nil, errors.Join(openError(path, err), db.Close())
+	}
+	return &Precious{db: db, now: now, putLine: putLine}, nil
 }
 
 // preciousDSN asks for durability before speed: an entry of the audit log that
