@@ -132,21 +132,6 @@ func (k *call) decide(context.Context) error {
 	return refusal(k.decision)
 }
 
-// sees judges one row of a listing. A row that is refused is left out, as if
-// it were not there.
-func (k *call) sees(r policy.Resource) bool {
-	if k.limited() && r.SpaceKey != "" && !k.inSpaces(r.SpaceKey) {
-		return false
-	}
-	if !k.needsResource() {
-		return true
-	}
-	req := k.request
-	r.Known = true
-	req.Resource = r
-	return k.catalog.cfg.Policy.Decide(req).Effect == policy.Allow
-}
-
 // prepare works out what a write would change, then asks policy again, because
 // rules may look at the change and the action may have become a graver one.
 func (k *call) prepare(ctx context.Context) error {

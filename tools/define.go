@@ -105,7 +105,7 @@ func (t *tool) check() error {
 }
 
 // inputSchema derives the published schema of an argument struct: closed,
-// compact, with the enums; lengths and ranges stay with the decoder, whose
+// compact, with enums and small bounds; lengths stay with the decoder, whose
 // refusals explain them better than a schema does.
 func inputSchema[In any]() json.RawMessage {
 	s, err := jsonschema.For[In](nil)
@@ -113,7 +113,7 @@ func inputSchema[In any]() json.RawMessage {
 		return nil
 	}
 	tidy(s)
-	addEnums(s, ruleOf(reflect.TypeFor[In](), ""))
+	addBounds(s, ruleOf(reflect.TypeFor[In](), ""))
 	return compact(s)
 }
 
@@ -145,15 +145,23 @@ func tidy(s *jsonschema.Schema) {
 	}
 }
 
-func addEnums(s *jsonschema.Schema, r *rule) {
+// maxShown is the largest bound a schema shows; greater ones are no help to a
+// model.
+const maxShown = 1_000
+
+// addBounds adds what the argument struct's types do not say.
+func addBounds(s *jsonschema.Schema, r *rule) {
 	for _, e := range r.enum {
 		s.Enum = append(s.Enum, e)
 	}
+	if most := float64(r.max); r.kind == "integer" && r.max < maxShown {
+		s.Maximum = &most
+	}
 	if s.Items != nil && r.items != nil {
-		addEnums(s.Items, r.items)
+		addBounds(s.Items, r.items)
 	}
 	for name, p := range s.Properties {
-		addEnums(p, r.fields[name])
+		addBounds(p, r.fields[name])
 	}
 }
 

@@ -229,6 +229,42 @@ func TestRuledListingsLeaveRowsOut(t *testing.T) {
 	assert.NotContains(t, r.Text, "Rules")
 }
 
+// A rule on labels or restrictions holds for rows of a listing as well, though
+// no listing shows them; what cannot be loaded is hidden.
+func TestRuledListingsLookAtEveryRow(t *testing.T) {
+	const secret = `
+version: 1
+name: secret
+groups:
+  pages: {level: read_only}
+  search: {level: read_only}
+  spaces: {level: read_only}
+rules:
+  - id: secret
+    match: {actions: [read]}
+    when: '"secret" in resource.labels || resource.restricted || resource.space_key == "HR"'
+    effect: deny
+`
+	site := newFake()
+	site.put(page("13", "ENG", "10", "Labelled", "<p>x</p>"))
+	site.put(page("14", "ENG", "10", "Restricted", "<p>x</p>"))
+	site.put(page("15", "ENG", "14", "Below restricted", "<p>x</p>"))
+	site.labels["13"], site.readers["14"] = []string{"secret"}, []string{"u-ann"}
+	for _, id := range []string{"11", "13", "14", "15", "99"} {
+		site.hits = append(site.hits, confluence.Hit{ID: id, Type: "page", Title: "Page " + id, SpaceKey: "ENG", Excerpt: "key"})
+	}
+	site.hits = append(site.hits, confluence.Hit{ID: "31", Type: "comment", Title: "Comment", SpaceKey: "ENG"})
+	d := newDesk(t, site, withProfile(t, secret)).as("secret")
+	_, out := d.ok("search", args{"query": "key"})
+	require.Len(t, out["results"], 1)
+	assert.Equal(t, "11", out["results"].([]any)[0].(map[string]any)["page_id"])
+	r, _ := d.ok("list_pages", args{"space_key": "ENG"})
+	assert.NotRegexp(t, "Labelled|Restricted|restricted", r.Text)
+	assert.Contains(t, r.Text, "Guide")
+	_, out = d.ok("list_spaces", args{})
+	assert.Len(t, out["spaces"], 1)
+}
+
 // G08: what amounts to more than an update is judged as that.
 func TestG08_MovesAreJudgedAtBothEnds(t *testing.T) {
 	site := newFake()

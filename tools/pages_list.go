@@ -76,13 +76,15 @@ func listPages(ctx context.Context, k *call, in listPagesIn) (pagesOut, string, 
 	w, err := list(k, lister[pageRow]{
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[pageRow], error) {
-			return k.fetchPages(ctx, in, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 50)})
+			rows, err := k.fetchPages(ctx, in, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 50)})
+			if err != nil {
+				return rows, err
+			}
+			rows.Items, err = judged(ctx, k, rows.Items, func(p pageRow) (string, string) { return p.Type, p.PageID })
+			return rows, err
 		},
 		keep: func(p pageRow) bool {
-			if p.status != "" && p.status != confluence.StatusCurrent || k.limited() && p.SpaceKey == "" {
-				return false
-			}
-			return k.sees(policy.Resource{Type: p.Type, ID: p.PageID, SpaceKey: p.SpaceKey, Title: p.Title, Status: p.status, Version: p.Version, UpdatedAt: orEpoch(time.Time{})})
+			return (p.status == "" || p.status == confluence.StatusCurrent) && k.reaches(p.SpaceKey)
 		},
 		show: pageRow.text,
 	})

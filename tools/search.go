@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,11 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 				return confluence.List[passage]{}, err
 			}
 			out.Total = hits.Total
-			finds, err := k.passages(ctx, in.Query, k.visibleHits(hits.Items))
+			seen, err := k.visibleHits(ctx, hits.Items)
+			if err != nil {
+				return confluence.List[passage]{}, err
+			}
+			finds, err := k.passages(ctx, in.Query, seen)
 			return confluence.List[passage]{Items: finds, Next: hits.Next}, err
 		},
 		show: func(p passage) string {
@@ -148,18 +153,9 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 
 // visibleHits leaves out what rules or the space limit hide. A hit without a
 // space is hidden when there is a limit: it can't be told.
-func (k *call) visibleHits(hits []confluence.Hit) []confluence.Hit {
-	var out []confluence.Hit
-	for _, h := range hits {
-		if k.limited() && h.SpaceKey == "" {
-			continue
-		}
-		r := policy.Resource{Type: h.Type, ID: h.ID, SpaceKey: h.SpaceKey, Title: h.Title, UpdatedAt: orEpoch(h.Updated)}
-		if k.sees(r) {
-			out = append(out, h)
-		}
-	}
-	return out
+func (k *call) visibleHits(ctx context.Context, hits []confluence.Hit) ([]confluence.Hit, error) {
+	within := slices.DeleteFunc(slices.Clone(hits), func(h confluence.Hit) bool { return !k.reaches(h.SpaceKey) })
+	return judged(ctx, k, within, func(h confluence.Hit) (string, string) { return h.Type, h.ID })
 }
 
 func (p passage) show() string {

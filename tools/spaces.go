@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/policy"
@@ -67,9 +66,7 @@ func listSpaces(ctx context.Context, k *call, in listSpacesIn) (spacesOut, strin
 		fetch: func(upstream string) (confluence.List[confluence.Space], error) {
 			return k.site.Spaces(ctx, f, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 50)})
 		},
-		keep: func(s confluence.Space) bool {
-			return k.sees(policy.Resource{Type: onSpace, ID: s.ID, SpaceKey: s.Key, SpaceType: s.Type, Title: s.Name, Status: s.Status, UpdatedAt: orEpoch(time.Time{})})
-		},
+		keep: k.maySee,
 		show: func(s confluence.Space) string {
 			return fmt.Sprintf("- %s: %s (%s) %s\n", s.Key, line(s.Name), s.Type, s.WebURL)
 		},

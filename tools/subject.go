@@ -276,7 +276,10 @@ func asResource(p confluence.Page) policy.Resource {
 
 func orEpoch(t time.Time) time.Time {
 	if t.IsZero() {
-		return time.Unix(0, 0).UTC()
+		return epoch()
 	}
 	return t
 }
+
+// epoch is the time rules see where none is known.
+func epoch() time.Time { return time.Unix(0, 0).UTC() }

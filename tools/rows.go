@@ -1,0 +1,68 @@
+package tools
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/policy"
+)
+
+// reaches reports whether a row of a space may be shown at all. A row whose
+// space is not known is not, where there is a limit.
+func (k *call) reaches(spaceKey string) bool {
+	return !k.limited() || spaceKey != "" && k.inSpaces(spaceKey)
+}
+
+// judged leaves out the rows of a listing that a rule hides, as if they were
+// not there. Where a rule looks at what is read, every row is loaded the way a
+// single read would be; what cannot be loaded, or is no page, is hidden.
+func judged[T any](ctx context.Context, k *call, rows []T, of func(T) (kind, id string)) ([]T, error) {
+	if !k.needsResource() {
+		return rows, nil
+	}
+	allowed := make([]bool, len(rows))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readAtOnce)
+	for i, row := range rows {
+		kind, id := of(row)
+		if kind != confluence.TypePage && kind != confluence.TypeBlogPost {
+			continue
+		}
+		g.Go(func() error {
+			allowed[i] = k.mayRead(ctx, id)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var kept []T
+	for i, row := range rows {
+		if allowed[i] {
+			kept = append(kept, row)
+		}
+	}
+	return kept, nil
+}
+
+// mayRead judges one page of a listing by itself.
+func (k *call) mayRead(ctx context.Context, id string) bool {
+	one := *k
+	one.on, one.request.Resource = subject{}, policy.Resource{Type: onPage, ID: id}
+	if err := one.load(ctx, target{kind: onPage, id: id}, true); err != nil {
+		return false
+	}
+	return k.catalog.cfg.Policy.Decide(one.request).Effect == policy.Allow
+}
+
+// maySee judges a space of a listing; a listing has all that rules look at.
+func (k *call) maySee(s confluence.Space) bool {
+	if !k.reaches(s.Key) || !k.needsResource() {
+		return k.reaches(s.Key)
+	}
+	req := k.request
+	req.Resource = policy.Resource{Known: true, Type: onSpace, ID: s.ID, SpaceKey: s.Key, SpaceType: s.Type, Title: s.Name, Status: s.Status, UpdatedAt: epoch()}
+	return k.catalog.cfg.Policy.Decide(req).Effect == policy.Allow
+}
