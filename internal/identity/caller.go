@@ -7,6 +7,13 @@
 // answer, what a caller may see is the mirror's.
 package identity
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
 // Kind says what stands behind a caller.
 type Kind string
 
@@ -55,7 +62,15 @@ func (c Caller) Known() bool {
 
 // Principal names the caller for rate limits, handles, cursors and the audit
 // log: agent, integration and account, so that two agents acting for one
-// person and one agent acting for two are all told apart.
+// person and one agent acting for two are all told apart. Access attributes
+// count too, as a short digest: whoever asks with other attributes is somebody
+// else.
 func (c Caller) Principal() string {
-	return c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	name := c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	if len(c.Access) == 0 {
+		return name
+	}
+	attributes := slices.Compact(slices.Sorted(slices.Values(c.Access)))
+	sum := sha256.Sum256([]byte(strings.Join(attributes, "\x00")))
+	return name + "|" + hex.EncodeToString(sum[:8])
 }
