@@ -16,7 +16,8 @@ test: vet              ## every Go test under the race detector (needs a C compi
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 20m ./...
 
 vet:
-	$(GO) vet ./...
+	$(GO) vet ./... ./testdata/conformance
+	$(GO) vet -tags clients ./server
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 
 bench:                 ## benchmarks, with ratios to a baseline of the same run
