@@ -84,9 +84,9 @@ type Result struct {
 // Private is what only requester and approver may see; it is removed
 // [KeepPrivate] after the end.
 type Private struct {
-	Args   json.RawMessage `json:"args"`   // normalised; what will run
-	Diff   string          `json:"diff"`   // what the approver sees, whole
-	Caller identity.Caller `json:"caller"` // as whom it runs
+	Args   json.RawMessage `json:"args,omitempty"` // normalised; what will run
+	Diff   string          `json:"diff"`           // what the approver sees, whole
+	Caller identity.Caller `json:"caller"`         // as whom it runs
 	Result Result          `json:"result"`
 }
 
@@ -128,7 +128,7 @@ type Request struct {
 	Attempts int
 	Retry    time.Time // not to be started before
 
-	Private Private
+	Private Private `json:"-"` // kept apart
 }
 
 // Open starts a request. Life is bounded by [MaxLife] and [DefaultLife] when
@@ -157,4 +157,11 @@ func token() string {
 	var b [attemptBytes]byte
 	_, _ = rand.Read(b[:]) // crypto/rand never fails
 	return hex.EncodeToString(b[:])
+}
+
+// Filter narrows a listing. Empty fields do not narrow; Limit 0 means 100.
+type Filter struct {
+	Principal string
+	States    []State
+	Limit     int
 }

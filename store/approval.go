@@ -1,0 +1,213 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"confluence-mcp/internal/approval"
+	"confluence-mcp/internal/audit"
+	"confluence-mcp/internal/confluence"
+)
+
+// AddApproval keeps a new request. When the same principal has an open one
+// with the same digest, that one is given instead and made is false.
+//
+// Kind Limited when the principal has [approval.MaxPending] open requests.
+func (p *Precious) AddApproval(ctx context.Context, r approval.Request) (kept approval.Request, made bool, err error) {
+	kept = r
+	err = p.inTx(ctx, func(tx *sql.Tx) error {
+		open, err := listApprovals(ctx, tx, approval.Filter{Principal: r.Requester.Principal, States: openStates(), Limit: approval.MaxPending + 1})
+		if err != nil {
+			return err
+		}
+		for _, o := range open {
+			if o.Digest == r.Digest {
+				kept = o
+				return nil
+			}
+		}
+		if len(open) >= approval.MaxPending {
+			return tooMany(len(open))
+		}
+		made = true
+		return p.insertApproval(ctx, tx, r)
+	})
+	if err != nil {
+		return r, false, fmt.Errorf("add approval: %w", err)
+	}
+	return kept, made, nil
+}
+
+func tooMany(n int) error {
+	return &confluence.Error{Kind: confluence.Limited, Code: "approval.too_many", Op: "ask for approval", RetryAfter: time.Minute,
+		Message: fmt.Sprintf("%d of your changes are waiting for an approval already.", n), Next: "Wait until some are decided. Nothing was changed."}
+}
+
+func openStates() []approval.State {
+	return []approval.State{approval.Pending, approval.Approved, approval.Executing, approval.InDoubt}
+}
+
+func (p *Precious) insertApproval(ctx context.Context, tx *sql.Tx, r approval.Request) error {
+	public, private, err := encodeApproval(r)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO approval(id, state, seq, digest, call_id, principal, created, expires, changed, record) VALUES (?,?,?,?,?,?,?,?,?,?)",
+		r.ID, string(r.State), r.Seq, r.Digest, r.CallID, r.Requester.Principal, at(r.Created), at(r.Expires), at(r.Changed), public); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO approval_private(id, content) VALUES (?,?)", r.ID, private); err != nil {
+		return err
+	}
+	return p.chainStep(ctx, tx, approval.Request{}, r, approval.Event{Word: "request", By: r.Requester})
+}
+
+// encodeApproval gives what everybody's row holds and what is private.
+func encodeApproval(r approval.Request) (public, private []byte, err error) {
+	if private, err = json.Marshal(r.Private); err != nil {
+		return nil, nil, err
+	}
+	public, err = json.Marshal(r) // without what is private
+	return public, private, err
+}
+
+// chainStep is the line every step leaves in the audit log, in the step's own
+// transaction.
+func (p *Precious) chainStep(ctx context.Context, tx *sql.Tx, from, to approval.Request, e approval.Event) error {
+	_, err := p.chain(ctx, tx, audit.Transition{Time: to.Changed, ApprovalID: to.ID, From: string(from.State), To: string(to.State),
+		Principal: cmp.Or(e.By.Principal, "server"), Reason: string(e.Word)})
+	return err
+}
+
+// StepApproval makes one step durable: the request, what is private about it
+// and the line in the audit log, or none of them.
+//
+// Kind Conflict (approval.claimed) when somebody else took a step first; then
+// nothing is changed.
+func (p *Precious) StepApproval(ctx context.Context, from, to approval.Request, e approval.Event) error {
+	public, private, err := encodeApproval(to)
+	if err != nil {
+		return fmt.Errorf("step approval: %w", err)
+	}
+	err = p.inTx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE approval SET state = ?, seq = ?, changed = ?, record = ? WHERE id = ? AND state = ? AND seq = ?",
+			string(to.State), to.Seq, at(to.Changed), public, from.ID, string(from.State), from.Seq)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(err, &confluence.Error{Kind: confluence.Conflict, Code: "approval.claimed", Op: "approval",
+				Message: "Somebody else decided first.", Next: "Look at the request again."})
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE approval_private SET content = ? WHERE id = ?", private, to.ID); err != nil {
+			return err
+		}
+		return p.chainStep(ctx, tx, from, to, e)
+	})
+	if err != nil {
+		return fmt.Errorf("step approval: %w", err)
+	}
+	return nil
+}
+
+// Approval finds a request with what is private about it. Kind NotFound.
+func (p *Precious) Approval(ctx context.Context, id string) (approval.Request, error) {
+	return p.oneApproval(ctx, id, "WHERE approval.id = ?", id)
+}
+
+// LatestApproval finds the newest request of one call, by its CallID. Kind
+// NotFound when there is none.
+func (p *Precious) LatestApproval(ctx context.Context, callID string) (approval.Request, error) {
+	return p.oneApproval(ctx, callID, "WHERE call_id = ? ORDER BY created DESC, approval.rowid DESC LIMIT 1", callID)
+}
+
+func (p *Precious) oneApproval(ctx context.Context, ref, where string, arg any) (approval.Request, error) {
+	row := p.db.QueryRowContext(ctx, "SELECT record, COALESCE(content, '{}') FROM approval LEFT JOIN approval_private ON approval_private.id = approval.id "+where, arg)
+	var public, private []byte
+	var r approval.Request
+	err := row.Scan(&public, &private)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: ref, Message: "There is no approval with this id.", Next: "Check the id."}
+	}
+	if err == nil {
+		err = errors.Join(json.Unmarshal(public, &r), json.Unmarshal(private, &r.Private))
+	}
+	if err != nil {
+		return r, fmt.Errorf("find approval: %w", err)
+	}
+	return r, nil
+}
+
+// Approvals lists requests, newest first, without what is private.
+func (p *Precious) Approvals(ctx context.Context, f approval.Filter) ([]approval.Request, error) {
+	out, err := listApprovals(ctx, p.db, f)
+	if err != nil {
+		return nil, fmt.Errorf("list approvals: %w", err)
+	}
+	return out, nil
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func listApprovals(ctx context.Context, q querier, f approval.Filter) ([]approval.Request, error) {
+	query, args := "SELECT record FROM approval WHERE 1 = 1", []any{}
+	if f.Principal != "" {
+		query += " AND principal = ?"
+		args = append(args, f.Principal)
+	}
+	if len(f.States) > 0 {
+		query += " AND state IN (?" + strings.Repeat(",?", len(f.States)-1) + ")"
+		for _, s := range f.States {
+			args = append(args, string(s))
+		}
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	rows, err := q.QueryContext(ctx, query+" ORDER BY created DESC, rowid DESC LIMIT ?", append(args, limit)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // Err below has the error that counts
+	out := []approval.Request{}
+	for rows.Next() {
+		var record []byte
+		var r approval.Request
+		if err := errors.Join(rows.Scan(&record), json.Unmarshal(record, &r)); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// ForgetApprovals removes arguments, diffs and results of requests that ended
+// before then, and tells how many. What happened to them stays.
+func (p *Precious) ForgetApprovals(ctx context.Context, then time.Time) (int, error) {
+	res, err := p.db.ExecContext(ctx, `DELETE FROM approval_private WHERE id IN
+		(SELECT id FROM approval WHERE changed < ? AND state NOT IN ('pending', 'approved', 'executing', 'in_doubt'))`, at(then))
+	if err != nil {
+		return 0, fmt.Errorf("forget approvals: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// ApprovalClock is the latest time any step was taken at; the zero time when
+// there was none. Time does not run back behind it.
+func (p *Precious) ApprovalClock(ctx context.Context) (time.Time, error) {
+	var last sql.NullString
+	if err := p.db.QueryRowContext(ctx, "SELECT MAX(changed) FROM approval").Scan(&last); err != nil {
+		return time.Time{}, fmt.Errorf("approval clock: %w", err)
+	}
+	return fromMaybe(last)
+}
