@@ -1,6 +1,9 @@
 package tools_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/tools"
 )
 
@@ -233,4 +237,32 @@ func TestAddressesOfPagesAreRead(t *testing.T) {
 	d := newDesk(t, newFake())
 	d.fails("not_found", "get_page", args{"url": "https://acme.test/wiki/spaces/ENG/pages/999"})
 	d.fails("input.url", "get_page", args{"url": fmt.Sprintf("https://acme.test/wiki/spaces/ENG/pages/%s", strings.Repeat("1", 25))})
+}
+
+// E04, E05: a file is handed on as bytes, capped, and never unpacked.
+func TestE04_E05_FilesAreCappedAndNeverUnpacked(t *testing.T) {
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	w, err := z.Create("bomb.txt")
+	require.NoError(t, err)
+	_, err = w.Write(bytes.Repeat([]byte("boom "), 2_000_000)) // 10 MB in 10 kB
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	site := newFake()
+	site.files["att41"] = confluence.Attachment{ID: "att41", PageID: "11", Title: "a.zip", MediaType: "application/zip", Size: int64(packed.Len())}
+	site.bytes["att41"] = packed.Bytes()
+	r, out := newDesk(t, site).ok("download_attachment", args{"attachment_id": "41"})
+	assert.Equal(t, base64.StdEncoding.EncodeToString(packed.Bytes()), out["content"])
+	assert.NotContains(t, r.Text, "boom")
+
+	huge := site.files["att41"] // says it is small and gives more, then says it is huge
+	huge.Size = 10
+	site.files["att41"], site.bytes["att41"] = huge, bytes.Repeat([]byte{0xff}, 1<<20)
+	r, _ = newDesk(t, site).ok("download_attachment", args{"attachment_id": "41"})
+	assert.Less(t, len(r.Text), 150_000)
+	huge.Size = 10 << 30
+	site.files["att41"] = huge
+	r, out = newDesk(t, site).ok("download_attachment", args{"attachment_id": "41"})
+	assert.Less(t, len(r.Text), 150_000)
+	assert.Equal(t, "98304-196607", out["next_range"])
 }
