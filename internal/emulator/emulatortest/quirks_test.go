@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,6 +150,40 @@ func TestRestrictionsOnEveryRead(t *testing.T) {
 			assert.NotContains(t, body, hidden, path)
 		}
 		assert.Contains(t, ask(t, e, "u-cid", "GET "+path).body, "results")
+	}
+}
+
+// TestBothPermissionModels reads who may see a space that is open to anonymous
+// as each kind of site tells it: by a list of permissions, by roles, by both.
+func TestBothPermissionModels(t *testing.T) {
+	for _, c := range []struct {
+		mode        string
+		principals  []string // of the permission list
+		assignments int      // status
+	}{
+		{"PRE_ROLES", []string{"access-class", "group"}, 404},
+		{"ROLES_TRANSITION", []string{"group", "role"}, 200},
+		{"ROLES", []string{"role"}, 200},
+	} {
+		t.Run(c.mode, func(t *testing.T) {
+			e := emulatortest.Start(t)
+			e.Apply(`{"kind":"site","role_mode":"` + c.mode + `"}`)
+			assert.Equal(t, c.mode, ask(t, e, "u-bob", "GET "+r2+"/space-role-mode").at(t, "mode"))
+			listed := ask(t, e, "u-bob", "GET "+r2+"/spaces/300/permissions?limit=250")
+			require.Equal(t, 200, listed.status)
+			for _, kind := range []string{"access-class", "group", "role", "user"} {
+				assert.Equal(t, slices.Contains(c.principals, kind), strings.Contains(listed.body, `"type":"`+kind+`"`), "%s in %s", kind, listed.body)
+			}
+			assigned := ask(t, e, "u-bob", "GET "+r2+"/spaces/300/role-assignments")
+			assert.Equal(t, c.assignments, assigned.status)
+			assert.Equal(t, c.assignments, ask(t, e, "u-bob", "GET "+r2+"/space-roles?space-id=300").status)
+			if c.assignments == 200 {
+				assert.Contains(t, assigned.body, `"principalId":"anonymous-users"`)
+				assert.Contains(t, assigned.body, `"principalType":"ACCESS_CLASS"`)
+			}
+			old := ask(t, e, "u-bob", "GET "+r1+"/space/S2?expand=permissions")
+			assert.Contains(t, old.body, `"anonymousAccess":true`)
+		})
 	}
 }
 

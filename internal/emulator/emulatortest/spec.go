@@ -139,6 +139,9 @@ func (x relaxation) schema(ref *openapi3.SchemaRef) {
 	s := ref.Value
 	x.seen[s] = true
 	s.Nullable = s.Nullable || x.nullable
+	if slices.Equal(s.Enum, []any{"user", "group", "role"}) {
+		s.Enum = append(s.Enum, "access-class") // the live list of a space's permissions names access classes too
+	}
 	if x.optional {
 		s.Required = nil
 	}
