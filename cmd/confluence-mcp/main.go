@@ -92,7 +92,8 @@ Find out what is wrong:      confluence-mcp doctor`,
 		return usage("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
-		p.policyCommand())
+		p.policyCommand(),
+		p.auditCommand())
 	refuseStrayWords(root)
 	return root
 }
