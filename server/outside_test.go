@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/emulator/emulatortest"
 )
 
 // These tests run MCP clients that nobody here wrote against the product and
@@ -33,8 +35,8 @@ const agentKey = "cmk_outside_5d41402abc4b2a76b9719d911017c592"
 
 // bench is what the tests need: our programs and a Node that is new enough.
 type bench struct {
-	product, emulator, fixture string
-	node                       string
+	product, fixture string
+	node             string
 }
 
 // TestMain builds the programs once.
@@ -43,7 +45,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	build := exec.Command("go", "build", "-o", dir, "./cmd/confluence-mcp", "./cmd/confluence-emulator", "./testdata/conformance")
+	build := exec.Command("go", "build", "-o", dir, "./cmd/confluence-mcp", "./testdata/conformance")
 	build.Dir = ".."
 	build.Stderr = os.Stderr
 	code := 1
@@ -68,8 +70,7 @@ func setUp(t *testing.T) bench {
 	require.NoError(t, err)
 	require.FileExists(t, node, "run npm ci --ignore-scripts in this folder first")
 	return bench{
-		product: filepath.Join(dir, "confluence-mcp"), emulator: filepath.Join(dir, "confluence-emulator"),
-		fixture: filepath.Join(dir, "conformance"), node: node,
+		product: filepath.Join(dir, "confluence-mcp"), fixture: filepath.Join(dir, "conformance"), node: node,
 	}
 }
 
@@ -135,12 +136,13 @@ func start(t *testing.T, want *regexp.Regexp, both bool, cmd *exec.Cmd) string {
 	}
 }
 
+// startEmulator serves the site the clients walk; every exchange the product
+// has with it is held against the official documents.
 func (b bench) startEmulator(t *testing.T) string {
 	t.Helper()
-	line := start(t, regexp.MustCompile(`^\{.*\}$`), false, exec.Command(b.emulator, "--site", "site.jsonl", "--listen", "127.0.0.1:0"))
-	var ready struct{ URL string }
-	require.NoError(t, json.Unmarshal([]byte(line), &ready))
-	return ready.URL
+	site, err := os.ReadFile("site.jsonl")
+	require.NoError(t, err)
+	return emulatortest.Start(t, string(site)).URL
 }
 
 // startProduct serves HTTP for one agent with a key, or without keys.
