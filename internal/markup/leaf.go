@@ -153,6 +153,9 @@ func (e *leafEdit) gaps() []gap {
 
 func (e *leafEdit) gap(g gap) error {
 	removed, added := e.old[g.a0:g.a1], append([]token(nil), e.new[g.b0:g.b1]...)
+	if e.adjust(removed, added) {
+		return nil
+	}
 	var cuts []span
 	for _, t := range removed {
 		bytes := e.bytes(t)

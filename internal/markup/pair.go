@@ -27,20 +27,42 @@ func pairUp(a, b []*mnode) []int {
 	return out
 }
 
+// pairGap pairs the blocks of a stretch where both sides differ: those that are
+// alike, then, where as many are left on both sides, in order.
 func pairGap(a, b []*mnode, found func(i, j int)) {
-	if len(a) == 0 || len(b) == 0 {
-		return
+	var ms []match
+	pair := func(i, j int) {
+		found(i, j)
+		ms = append(ms, match{i, j})
 	}
-	if len(a) == 1 && len(b) == 1 {
-		if pairable(a[0], b[0]) && (a[0].kind != kText || alike(a[0], b[0]) > 0 || len(a[0].tokens) < 3 || sameRank(a[0], b[0])) {
-			found(0, 0)
+	switch {
+	case len(a) == 0 || len(b) == 0:
+		return
+	case len(a)*len(b) > maxPairing:
+		pairInOrder(a, b, pair)
+	default:
+		pairAlike(a, b, pair)
+	}
+	for _, g := range gaps(ms, len(a), len(b)) {
+		if g.a1-g.a0 != g.b1-g.b0 || !allPairable(a[g.a0:g.a1], b[g.b0:g.b1]) {
+			continue
 		}
-		return
+		for i := range g.a1 - g.a0 {
+			found(g.a0+i, g.b0+i)
+		}
 	}
-	if len(a)*len(b) > maxPairing {
-		pairInOrder(a, b, found)
-		return
+}
+
+func allPairable(a, b []*mnode) bool {
+	for i := range a {
+		if !pairable(a[i], b[i]) || a[i].level != b[i].level {
+			return false
+		}
 	}
+	return true
+}
+
+func pairAlike(a, b []*mnode, found func(i, j int)) {
 	best := make([][]float64, len(a)+1)
 	for i := range best {
 		best[i] = make([]float64, len(b)+1)
@@ -97,8 +119,6 @@ func pairInOrder(a, b []*mnode, found func(i, j int)) {
 		}
 	}
 }
-
-func sameRank(a, b *mnode) bool { return a.level == b.level }
 
 // pairable tells whether one block may have become the other.
 func pairable(a, b *mnode) bool {

@@ -91,7 +91,22 @@ func (pl *planner) remove(m *mnode) error {
 		return nil
 	}
 	pl.cuts = append(pl.cuts, splice{from: b.src, to: b.srcEnd})
+	if betweenRuns(b) {
+		pl.cuts = append(pl.cuts, splice{from: b.srcEnd, to: b.srcEnd, text: "<p />"})
+	}
 	return nil
+}
+
+// betweenRuns tells whether only this block keeps two runs of bare text apart;
+// an empty paragraph, which shows nothing, then takes its place.
+func betweenRuns(b *block) bool {
+	kids := b.parent.kids
+	for i, k := range kids {
+		if k == b {
+			return i > 0 && i+1 < len(kids) && kids[i-1].kind == kText && kids[i-1].node == nil && kids[i+1].kind == kText && kids[i+1].node == nil
+		}
+	}
+	return false
 }
 
 func (pl *planner) take(e *leafEdit) {
@@ -343,6 +358,10 @@ func (pl *planner) attributes(a, b *mnode) error {
 		pl.setAttr(n, "start", strconv.Itoa(b.start))
 	case a.kind == kItem && a.task != b.task:
 		return pl.setTask(a, b.task)
+	case a.kind == kFence && a.tag != b.tag:
+		err := fail("invalid", "Leave the line of a placeholder as it is; take the whole fence out to delete it.", "the placeholder %s is altered: %q", a.handle, cut(b.tag, 40))
+		err.Candidates = []string{a.handle + " " + a.tag}
+		return err
 	case a.kind == kCode && a.tag != b.tag:
 		return pl.setMacroParam(a, "language", b.tag)
 	case a.kind == kQuote && calloutMacro(a.tag) != calloutMacro(b.tag):
@@ -361,12 +380,7 @@ func (pl *planner) retag(n *storage.Node, tag string) {
 }
 
 func (pl *planner) setAttr(n *storage.Node, name, value string) {
-	if _, from, to := pl.p.tree.AttrSpan(n, name); from > 0 {
-		pl.cuts = append(pl.cuts, splice{from: int32(from), to: int32(to), text: storage.EscapeAttr(value)})
-		return
-	}
-	at := n.Start + 1 + int32(len(n.Name))
-	pl.cuts = append(pl.cuts, splice{from: at, to: at, text: " " + name + `="` + storage.EscapeAttr(value) + `"`})
+	pl.cuts = append(pl.cuts, attrSplice(pl.p.tree, n, name, value))
 }
 
 func (pl *planner) setTask(a *mnode, state task) error {
@@ -393,19 +407,7 @@ func (pl *planner) setMacroParam(a *mnode, name, value string) error {
 }
 
 func (pl *planner) macroParam(n *storage.Node, name, value string) {
-	p := pl.p.tree.Param(n, name)
-	full := `<ac:parameter ac:name="` + name + `">` + storage.EscapeText(value) + "</ac:parameter>"
-	switch {
-	case p == nil && value != "":
-		at := n.OpenEnd
-		pl.cuts = append(pl.cuts, splice{from: at, to: at, text: full})
-	case p != nil && value == "":
-		pl.cuts = append(pl.cuts, splice{from: p.Start, to: p.End})
-	case p != nil && p.OpenEnd < p.End:
-		pl.cuts = append(pl.cuts, splice{from: p.OpenEnd, to: p.CloseStart, text: storage.EscapeText(value)})
-	case p != nil:
-		pl.cuts = append(pl.cuts, splice{from: p.Start, to: p.End, text: full})
-	}
+	pl.cuts = append(pl.cuts, paramSplices(pl.p.tree, n, name, value)...)
 }
 
 // setCallout turns a callout into another kind of callout.

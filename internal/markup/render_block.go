@@ -36,7 +36,7 @@ func (r *renderer) isBlockMacro(n *storage.Node) bool {
 	case inlineMacro(name) || r.mode == escHTML || r.mode == escCell:
 		return false
 	}
-	return flowParent(n.Parent) && !inlineNeighbour(r.tree, n) || n.Parent.Name == "p" && r.onlyMacros(n.Parent)
+	return flowParent(n.Parent) && !r.inlineText(n.Prev) && !r.inlineText(n.Next) || n.Parent.Name == "p" && r.onlyMacros(n.Parent)
 }
 
 // onlyMacros tells whether a paragraph holds nothing but macros without body.
@@ -78,20 +78,16 @@ func flowParent(n *storage.Node) bool {
 	return false
 }
 
-// inlineNeighbour tells whether text stands on the same line as n.
-func inlineNeighbour(t *storage.Tree, n *storage.Node) bool {
-	return isInlineText(t, n.Prev) || isInlineText(t, n.Next)
-}
-
-func isInlineText(t *storage.Tree, n *storage.Node) bool {
+// inlineText tells whether a node is text that a macro beside it shares a line with.
+func (r *renderer) inlineText(n *storage.Node) bool {
 	if n == nil {
 		return false
 	}
 	if n.Kind == storage.Element {
 		_, isMark := markOf(n.Name)
-		return isMark || n.Name == "a" || n.Name == "span" || n.Name == "ac:link"
+		return (isMark || n.Name == "a" || n.Name == "span" || n.Name == "ac:link") && !r.hasBlock(n)
 	}
-	return visibleText(t, n)
+	return visibleText(r.tree, n)
 }
 
 // hasBlock tells whether a block stands somewhere inside a paragraph.

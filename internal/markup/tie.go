@@ -58,12 +58,14 @@ func flowBox(n *storage.Node) bool {
 // outer is the range of the element a block fills in its container: where
 // something may stand before or after it.
 func (p *page) outer(b *block) (from, to int32) {
-	n := b.node
+	n, box := b.node, b.parentNode()
 	if n == nil {
-		n = p.deepest(b.parentNode(), b.src)
-		if flowBox(n) {
-			return b.src, b.srcEnd
-		}
+		n = p.deepest(box, b.src)
+	}
+	if top := topInline(n, b, box); top != nil {
+		n = top
+	} else if b.node == nil && flowBox(n) {
+		return b.src, b.srcEnd
 	}
 	if n.Parent == nil {
 		return n.Start, n.End
@@ -72,6 +74,18 @@ func (p *page) outer(b *block) (from, to int32) {
 		n = n.Parent
 	}
 	return n.Start, n.End
+}
+
+// topInline is the outermost inline element around a block: old pages have
+// whole paragraphs inside <strong>.
+func topInline(n *storage.Node, b *block, box *storage.Node) *storage.Node {
+	var top *storage.Node
+	for k := n; k != nil && k != box; k = k.Parent {
+		if k != b.node && textual(k) && k.Name != "div" {
+			top = k
+		}
+	}
+	return top
 }
 
 // parentNode is the element whose content the block is part of.
