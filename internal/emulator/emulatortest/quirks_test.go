@@ -153,6 +153,20 @@ func TestRestrictionsOnEveryRead(t *testing.T) {
 	}
 }
 
+// TestWhatOlderClientsRelyOn is what public client libraries were seen to break
+// on.
+func TestWhatOlderClientsRelyOn(t *testing.T) {
+	e := emulatortest.Start(t)
+	assert.EqualValues(t, 3, ask(t, e, "u-ann", "GET "+r1+"/content/1001/history").at(t, "lastUpdated", "number"),
+		"an update begins with the number found here")
+	for _, link := range []string{"webui", "tinyui"} {
+		assert.Equal(t, ask(t, e, "u-ann", "GET "+r1+"/content/1011").at(t, "_links", link),
+			ask(t, e, "u-ann", "GET "+r2+"/pages/1011").at(t, "_links", link), "both generations have one %s", link)
+	}
+	got := ask(t, e, "u-ann", "POST "+r2+`/pages {"spaceId":100,"title":"a number"}`)
+	assert.Equal(t, "Invalid request body: wrong type for spaceId", got.at(t, "errors", "title"))
+}
+
 // TestBothPermissionModels reads who may see a space that is open to anonymous
 // as each kind of site tells it: by a list of permissions, by roles, by both.
 func TestBothPermissionModels(t *testing.T) {

@@ -289,5 +289,5 @@ func download(v *site.View, q request) (any, error) {
 		return nil, refuse(http.StatusNotFound, "No version %d of attachment %s", number, a.ID)
 	}
 	ticket := ticket{Cloud: q.call.Site.CloudID(), User: q.call.User, ID: a.ID, Version: number, Until: v.Now().Add(ticketLife).Unix()}
-	return reply{status: http.StatusFound, location: q.call.Media + "/file/" + fileID(a) + "/binary?token=" + ticket.sign()}, nil
+	return reply{status: http.StatusFound, location: q.call.Media + "/file/" + wire.FileID(a) + "/binary?token=" + ticket.sign()}, nil
 }

@@ -1,15 +1,13 @@
 package v1
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
 )
 
 // content renders a page, blogpost, folder, comment or attachment with what
@@ -105,7 +103,7 @@ func extensions(c *site.Content) object {
 	switch c.Type {
 	case "attachment":
 		return object{"mediaType": c.MediaType, "fileSize": len(c.Data), "comment": c.Comment, "mediaTypeDescription": "File",
-			"fileId": fileID(c), "collectionName": "contentId-" + c.Parent}
+			"fileId": wire.FileID(c), "collectionName": "contentId-" + c.Parent}
 	case "comment":
 		return commentExtensions(c)
 	}
@@ -119,12 +117,6 @@ func commentExtensions(c *site.Content) object {
 	}
 	return object{"location": "inline", "resolution": object{"status": c.Resolution},
 		"inlineProperties": object{"originalSelection": c.Inline.Selection, "markerRef": c.Inline.Marker}}
-}
-
-// fileID is the media service's id of a file, which is not the attachment's.
-func fileID(c *site.Content) string {
-	n, _ := strconv.ParseUint(strings.TrimPrefix(c.ID, "att"), 10, 64) // ids that are no number share the zero file id
-	return fmt.Sprintf("%08x-1111-4111-8111-%012x", n&0xffffffff, n)
 }
 
 func (q request) metadata(v *site.View, c *site.Content, ex expansion, body object) {
@@ -226,7 +218,7 @@ func operations(v *site.View, c *site.Content) []any {
 }
 
 func (q request) contentLinks(v *site.View, c *site.Content) object {
-	links := object{"self": q.link("/rest/api/content/" + c.ID), "webui": webPath(v, c), "tinyui": "/x/" + tiny(c.ID)}
+	links := object{"self": q.link("/rest/api/content/" + c.ID), "webui": webPath(v, c), "tinyui": wire.TinyPath(c)}
 	switch c.Type {
 	case "page", "blogpost":
 		links["editui"] = "/pages/resumedraft.action?draftId=" + c.ID
@@ -236,34 +228,12 @@ func (q request) contentLinks(v *site.View, c *site.Content) object {
 	return links
 }
 
-// webPath is where people read c, relative to /wiki. The home page of a space
-// has the space's own address.
+// webPath is where people read c, relative to /wiki; a file is shown on top of
+// its page.
 func webPath(v *site.View, c *site.Content) string {
-	space := "/spaces/" + c.Space
-	switch c.Type {
-	case "folder":
-		return space + "/folder/" + c.ID
-	case "blogpost":
-		return space + "/blog/" + c.Created.UTC().Format("2006/01/02") + "/" + c.ID + "/" + url.QueryEscape(c.Title)
-	case "comment":
-		return webPath(v, v.Container(c)) + "?focusedCommentId=" + c.ID
-	case "attachment":
-		on := v.Container(c)
-		return webPath(v, on) + "?preview=" + url.QueryEscape("/"+on.ID+"/"+strings.TrimPrefix(c.ID, "att")+"/"+c.Title)
+	if c.Type != "attachment" {
+		return wire.WebPath(v, c)
 	}
-	if sp, ok := v.SpaceByKey(c.Space); ok && v.HomeID(sp) == c.ID {
-		return space + "/overview"
-	}
-	return space + "/pages/" + c.ID + "/" + url.QueryEscape(c.Title)
-}
-
-// tiny is the short form of an id that tiny links use.
-func tiny(id string) string {
-	n, err := strconv.ParseUint(strings.TrimPrefix(id, "att"), 10, 64)
-	if err != nil {
-		return id
-	}
-	raw := binary.LittleEndian.AppendUint64(nil, n)
-	text := strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "A=")
-	return strings.NewReplacer("/", "-", "+", "_").Replace(text)
+	on := v.Container(c)
+	return wire.WebPath(v, on) + "?preview=" + url.QueryEscape("/"+on.ID+"/"+strings.TrimPrefix(c.ID, "att")+"/"+c.Title)
 }

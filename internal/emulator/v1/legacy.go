@@ -109,10 +109,15 @@ func (q request) contentPage(v *site.View, all []*site.Content, w window, ex exp
 	return q.page(list, w, len(all)), nil
 }
 
+// historyByID shows when the content was last changed even unasked: older
+// clients look there for the version they go on from.
 func historyByID(v *site.View, q request) (any, error) {
 	c, err := q.find(v, q.PathValue("id"))
 	if err != nil {
 		return nil, err
+	}
+	if len(q.expand) == 0 {
+		q.expand = expansion{"lastUpdated": {}, "previousVersion": {}, "nextVersion": {}}
 	}
 	return q.history(v, c, q.expand), nil
 }

@@ -145,8 +145,12 @@ func (rq request) decode(target any) error {
 	if len(raw) > maxRequest {
 		return &site.Refusal{Status: http.StatusRequestEntityTooLarge, Message: "Request too large"}
 	}
-	if err := json.Unmarshal(raw, target); err != nil {
-		return invalid("Invalid request body: %s", err)
+	var typed *json.UnmarshalTypeError
+	switch err := json.Unmarshal(raw, target); {
+	case errors.As(err, &typed):
+		return invalid("Invalid request body: wrong type for %s", typed.Field)
+	case err != nil:
+		return invalid("Invalid request body: no JSON object")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
 )
 
 // flavour is one of the two kinds of comments.
@@ -121,7 +122,7 @@ func commentShape(v *site.View, c *site.Content, format string) object {
 	node := v.Container(c)
 	out := object{
 		"id": c.ID, "status": c.Status, "title": "Re: " + node.Title, "version": versionShape(newest(c)),
-		"body": body(c.Storage, format), "_links": object{"webui": webui(v, c)},
+		"body": body(c.Storage, format), "_links": object{"webui": wire.WebPath(v, c)},
 	}
 	if up, ok := v.Content(c.Parent); ok {
 		switch up.Type {

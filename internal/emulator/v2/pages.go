@@ -1,7 +1,6 @@
 package v2
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -338,9 +337,3 @@ func (k kind) properties(rq request, v *site.View) (any, error) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// fileID is the media id of an attachment, which is not its content id.
-func fileID(c *site.Content) string {
-	n, _ := strconv.ParseUint(strings.TrimPrefix(c.ID, "att"), 10, 64)
-	return fmt.Sprintf("%08x-1111-4111-8111-%012x", n&0xffffffff, n)
-}

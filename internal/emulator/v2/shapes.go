@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
 )
 
 // stamp is a time in the only format this API knows.
@@ -71,7 +72,7 @@ type links struct {
 }
 
 func pageLinks(v *site.View, c *site.Content) *links {
-	return &links{Webui: webui(v, c), Editui: "/pages/resumedraft.action?draftId=" + c.ID, Tinyui: "/x/" + c.ID}
+	return &links{Webui: wire.WebPath(v, c), Editui: "/pages/resumedraft.action?draftId=" + c.ID, Tinyui: wire.TinyPath(c)}
 }
 
 // edition is the version of a page or blog post.
@@ -86,26 +87,6 @@ type edition struct {
 func editionOf(c *site.Content) edition {
 	return edition{c.Version, c.Message, c.Minor, c.UpdatedBy, stamp(c.Updated)}
 }
-
-// webui is the address of a content below the site's base.
-func webui(v *site.View, c *site.Content) string {
-	key := "/spaces/" + c.Space
-	switch c.Type {
-	case "blogpost":
-		return key + "/blog/" + c.Created.UTC().Format("2006/01/02") + "/" + c.ID + "/" + plus(c.Title)
-	case "folder":
-		return key + "/folder/" + c.ID
-	case "comment":
-		node := v.Container(c)
-		return webui(v, node) + "?focusedCommentId=" + c.ID
-	}
-	if sp, ok := v.SpaceByKey(c.Space); ok && v.HomeID(sp) == c.ID {
-		return key + "/overview"
-	}
-	return key + "/pages/" + c.ID + "/" + plus(c.Title)
-}
-
-func plus(title string) string { return strings.ReplaceAll(url.PathEscape(title), "%20", "+") }
 
 // included is a sublist inside a single read, cut at 50 rows.
 func included(rq request, name string, rows []object) object {
@@ -144,7 +125,7 @@ func attachmentShape(v *site.View, c *site.Content) object {
 	web := "/pages/viewpageattachments.action?pageId=" + node.ID + "&preview=" + url.QueryEscape("/"+node.ID+"/"+c.ID+"/"+c.Title)
 	out := object{
 		"id": c.ID, "status": c.Status, "title": c.Title, "createdAt": stamp(c.Created), "mediaType": c.MediaType,
-		"mediaTypeDescription": "File", "comment": c.Comment, "fileId": fileID(c), "fileSize": len(c.Data),
+		"mediaTypeDescription": "File", "comment": c.Comment, "fileId": wire.FileID(c), "fileSize": len(c.Data),
 		"webuiLink": web, "downloadLink": download, "version": versionShape(newest(c)),
 		"_links": object{"webui": web, "download": download},
 	}

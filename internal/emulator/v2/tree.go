@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"confluence-mcp/internal/emulator/site"
+	"confluence-mcp/internal/emulator/wire"
 )
 
 // ancestors is GET /{pages|folders}/{id}/ancestors: top-down, the nearest
@@ -141,7 +142,7 @@ func folderShape(rq request, v *site.View, c *site.Content) object {
 	out := object{
 		"id": c.ID, "type": "folder", "status": c.Status, "title": c.Title, "spaceId": spaceID(v, c), "authorId": c.Author,
 		"ownerId": c.Author, "createdAt": stamp(c.Created), "version": versionShape(newest(c)),
-		"_links": object{"webui": webui(v, c), "base": rq.call.Base},
+		"_links": object{"webui": wire.WebPath(v, c), "base": rq.call.Base},
 	}
 	place(v, c, out)
 	return out
