@@ -1,0 +1,218 @@
+package layers_test
+
+import (
+	"go/ast"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// attack is one row of the red-team list. Waits is empty when a test of that
+// id must exist; otherwise it says what the attack is aimed at that does not
+// exist yet.
+type attack struct{ what, waits string }
+
+// Reasons for rows whose target does not exist.
+const (
+	noOIDC     = "agents have static keys only; no token of an issuer is accepted, so there is none to forge"
+	noSealing  = "no token is written to disk: nothing is sealed, no key file, no backup"
+	noMirror   = "there is no local full-text index; search runs in Confluence"
+	noOAuth    = "connecting by OAuth does not exist; no token endpoint or site list is asked"
+	noExchange = "no tool reads or writes files of the host; there is no exchange folder"
+	noBrowser  = "no route hands file content to a browser"
+)
+
+// redTeam are the rows that concern transport, callers, addresses, files,
+// queries, policy, content, parsers and secrets. A function named Test<id>, or
+// Test<id>_<id>…, covers a row.
+var redTeam = map[string]attack{
+	"A01": {what: "foreign, null and look-alike Origin"},
+	"A02": {what: "foreign Host, on loopback and on a public address"},
+	"A03": {what: "oversized, endless and lying bodies"},
+	"A04": {what: "duplicate, misspelt and NUL keys"},
+	"A05": {what: "absurd nesting and width"},
+	"A06": {what: "clients that trickle bytes"},
+	"A07": {what: "another caller's session"},
+	"A08": {what: "invented and ended sessions"},
+	"A09": {what: "headers that contradict the body"},
+	"A10": {what: "tampered, foreign, stale and reused request state", waits: "no tool asks the client back, so no request state is ever given out"},
+	"A11": {what: "a key in the URL"},
+	"A12": {what: "answers a shared cache would keep"},
+	"A13": {what: "one caller floods"},
+	"A14": {what: "a hidden tool by name and by look-alike names"},
+	"A15": {what: "a panic that holds a secret"},
+
+	"B01": {what: "no, empty and wrong kinds of credentials"},
+	"B02": {what: "forged algorithms and key addresses in a token", waits: noOIDC},
+	"B03": {what: "a good signature with wrong claims", waits: noOIDC},
+	"B04": {what: "an ID token as access token", waits: noOIDC},
+	"B05": {what: "a Confluence token as caller's key"},
+	"B06": {what: "a flood of unknown signing keys", waits: noOIDC},
+	"B07": {what: "an issuer that is down", waits: noOIDC},
+	"B08": {what: "wrong, shortened, revoked and nearly right keys"},
+	"B09": {what: "an identity header from an untrusted peer", waits: "no proxy is trusted with identities; there is no such header"},
+	"B10": {what: "unverified, look-alike and reassigned e-mail claims", waits: noOIDC},
+	"B11": {what: "one subject of two issuers"},
+	"B12": {what: "a key revoked under an open stream"},
+
+	"D01": {what: "a call that names a server"},
+	"D02": {what: "a base URL of a wrong scheme, with user or fragment"},
+	"D03": {what: "redirects inwards, sideways and to other schemes"},
+	"D04": {what: "relative and scheme-less redirects"},
+	"D05": {what: "a name that resolves to another address the second time"},
+	"D06": {what: "a download link to another host"},
+	"D07": {what: "a next link to another host or route"},
+	"D08": {what: "redirect loops, and redirects of writes"},
+	"D09": {what: "look-alike site names"},
+	"D10": {what: "a proxy in the environment"},
+	"D11": {what: "a hostile address in the list of granted sites", waits: noOAuth},
+	"D12": {what: "an untrusted certificate"},
+
+	"E01": {what: "host paths given to an upload"},
+	"E02": {what: "ways out of an exchange folder", waits: noExchange},
+	"E03": {what: "file names that are paths, devices or hidden text"},
+	"E04": {what: "endless, lying and exploding downloads"},
+	"E05": {what: "archives that explode"},
+	"E06": {what: "active files handed to a browser", waits: noBrowser},
+	"E07": {what: "executables as attachments"},
+
+	"F01": {what: "words that look like a query"},
+	"F02": {what: "a raw query that leaves its parentheses"},
+	"F03": {what: "comments, quotes and functions in a raw query"},
+	"F04": {what: "ids that are more than digits"},
+	"F05": {what: "space keys that are more than letters"},
+	"F06": {what: "expensive full-text queries", waits: noMirror},
+	"F07": {what: "SQL in every string that is stored"},
+	"F08": {what: "line breaks towards headers"},
+	"F09": {what: "tampered and borrowed cursors"},
+	"F10": {what: "labels with separators and prefixes"},
+
+	"G01": {what: "deleting a space, by any spelling, in any profile"},
+	"G02": {what: "a profile that would permit it"},
+	"G03": {what: "a rule that allows"},
+	"G04": {what: "rules that fail or explode"},
+	"G05": {what: "a rule's error hidden by its own logic"},
+	"G06": {what: "broken, huge and swapped profile files"},
+	"G07": {what: "policy that narrows while a call runs"},
+	"G08": {what: "deletion dressed as an update"},
+	"G09": {what: "mass deletion"},
+	"G10": {what: "an operation nobody classified"},
+
+	"I01": {what: "instructions and forged fences in page text"},
+	"I02": {what: "text nobody sees"},
+	"I03": {what: "images and links that carry data out"},
+	"I04": {what: "a restricted page copied into a public one"},
+	"I05": {what: "names of people and pages in tool descriptions"},
+	"I06": {what: "active content in a written body"},
+	"I07": {what: "a page of absurd size"},
+
+	"J01": {what: "storage nested absurdly deep"},
+	"J02": {what: "an entity bomb"},
+	"J03": {what: "unknown entities and tricks with CDATA"},
+	"J04": {what: "editor JSON nested absurdly deep", waits: "the editor's JSON format is not read; bodies are storage only"},
+	"J05": {what: "tables that cost the square of their size"},
+	"J06": {what: "broken text encoding"},
+	"J07": {what: "external entities"},
+	"J08": {what: "deeply nested Markdown"},
+
+	"K01": {what: "secrets in output, logs, metrics and files"},
+	"K02": {what: "secrets in the shown configuration", waits: "no command prints the configuration"},
+	"K03": {what: "a stolen database without its key", waits: noSealing},
+	"K04": {what: "a sealed token moved to another row", waits: noSealing},
+	"K05": {what: "a sealed token with a flipped bit", waits: noSealing},
+	"K06": {what: "a key file others may read", waits: noSealing},
+	"K07": {what: "profiling endpoints and core dumps"},
+	"K08": {what: "secrets in a backup", waits: noSealing},
+	"K09": {what: "a token endpoint that echoes secrets", waits: noOAuth},
+	"K10": {what: "secrets on the command line"},
+}
+
+// rowsInSections is how many rows the list has in each section held here.
+var rowsInSections = map[byte]int{'A': 15, 'B': 12, 'D': 12, 'E': 7, 'F': 10, 'G': 10, 'I': 7, 'J': 8, 'K': 10}
+
+// idOfTest finds the ids at the beginning of a test's name.
+var idOfTest = regexp.MustCompile(`^_?([A-N]\d\d)(_|[A-Z]|$)`)
+
+// idsOf gives the rows a test's name claims: TestF02_F03_Escape covers both.
+func idsOf(name string) []string {
+	rest, ok := strings.CutPrefix(name, "Test")
+	var ids []string
+	for ok {
+		m := idOfTest.FindStringSubmatch(rest)
+		if m == nil {
+			break
+		}
+		ids = append(ids, m[1])
+		rest = rest[strings.Index(rest, m[1])+len(m[1]):]
+	}
+	return ids
+}
+
+// redTeamTests are the tests of the repository by the row they cover.
+func redTeamTests(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	for _, s := range sources(t) {
+		if !s.test() {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				for _, id := range idsOf(f.Name.Name) {
+					found[id] = append(found[id], s.pkg+"."+f.Name.Name)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func TestRedTeamLedger(t *testing.T) {
+	tests := redTeamTests(t)
+	pending, covered := 0, 0
+	for _, id := range slices.Sorted(maps.Keys(redTeam)) {
+		row := redTeam[id]
+		switch {
+		case row.waits == "":
+			covered++
+			assert.NotEmpty(t, tests[id], "%s (%s) has no test named after it", id, row.what)
+		default:
+			pending++
+			assert.Empty(t, tests[id], "%s (%s) has a test and is no longer pending", id, row.what)
+			t.Logf("pending %s: %s: %s", id, row.what, row.waits)
+		}
+	}
+	t.Logf("%d rows covered, %d pending", covered, pending)
+	for id, names := range tests {
+		if rowsInSections[id[0]] > 0 {
+			assert.Contains(t, redTeam, id, "%v are named after a row that is not in the ledger", names)
+		}
+	}
+}
+
+// TestRedTeamLedgerIsWhole holds that no row was forgotten.
+func TestRedTeamLedgerIsWhole(t *testing.T) {
+	total := 0
+	for section, rows := range rowsInSections {
+		for n := 1; n <= rows; n++ {
+			id := string(section) + string(rune('0'+n/10)) + string(rune('0'+n%10))
+			require.NotEmpty(t, redTeam[id].what, id)
+			total++
+		}
+	}
+	assert.Len(t, redTeam, total)
+}
+
+func TestIDsOfTests(t *testing.T) {
+	assert.Equal(t, []string{"F02", "F03"}, idsOf("TestF02_F03_RawConditionCannotEscape"))
+	assert.Equal(t, []string{"A01"}, idsOf("TestA01Origin"))
+	assert.Equal(t, []string{"A13", "G09"}, idsOf("TestA13_G09_BudgetsArePerPrincipal"))
+	assert.Empty(t, idsOf("TestA2028Something"))
+	assert.Empty(t, idsOf("TestB01second"))
+	assert.Empty(t, idsOf("BenchmarkA01"))
+}
