@@ -140,7 +140,7 @@ func (c *Catalog) visible(caller identity.Caller, t *tool) bool {
 	return slices.ContainsFunc(c.tools, func(o *tool) bool { return o.Group != "" && c.visible(caller, o) })
 }
 
-// Table is the README's table of tools, in Markdown: one line a tool, sorted by
+// Table is the table of tools in docs/tools.md, in Markdown: one line a tool, sorted by
 // group and name.
 func Table() string {
 	var b strings.Builder
