@@ -61,7 +61,7 @@ const latelyHidden = `{"kind":"cql_lag","seconds":3600}
 // hiddenWords is every text that the walk must find as u-in, so that it cannot
 // pass by looking nowhere. The file's bytes are on the media host.
 func hiddenWords() []string {
-	words := regexp.MustCompile(`qzx[a-z]*`).FindAllString(hiddenSite+latelyHidden+" qzxinline", -1)
+	words := regexp.MustCompile(`qzx[a-z]*`).FindAllString(hiddenSite+latelyHidden+" qzxinline qzxkey qzxvalue qzxblogvalue", -1)
 	slices.Sort(words)
 	return slices.Compact(words)
 }
@@ -90,6 +90,8 @@ func newHiddenWalk(t *testing.T, login string) *hiddenWalk {
 	w.ask(wire.Route{Method: "POST"}, "/wiki/api/v2/inline-comments", `{"pageId":"11","body":{"representation":"storage","value":"<p>qzxinline</p>"},`+
 		`"inlineCommentProperties":{"textSelection":"qzxbody","textSelectionMatchCount":1,"textSelectionMatchIndex":0}}`)
 	w.ask(wire.Route{Method: "POST"}, "/wiki/rest/api/content/archive", `{"pages":[{"id":32}]}`)
+	w.ask(wire.Route{Method: "POST"}, "/wiki/api/v2/pages/11/properties", `{"key":"qzxkey","value":"qzxvalue"}`)
+	w.ask(wire.Route{Method: "POST"}, "/wiki/rest/api/content/18/property", `{"key":"key","value":"qzxblogvalue"}`)
 	w.login, w.found = login, map[string]bool{}
 	return w
 }
@@ -128,7 +130,7 @@ func (w *hiddenWalk) values(name string) []string {
 			"26", "27", "28", "29", "att30", "31", "32", inlineID, "7000000"},
 		"att": {"att24", "att25", "att30"}, "number": {"1", "2"}, "key": {"SHUT", "shut", "OPEN", "k"}, "op": {"read", "update"},
 		"type": {"page", "folder", "comment", "attachment"}, "group": {"g-in"}, "groupId": {"g-in"}, "name": {"visible.txt"},
-		"label": {"absent"}, "position": {"append", "before"}, "target": {"10", "11", "12"},
+		"label": {"absent"}, "position": {"append", "before"}, "target": {"10", "11", "12"}, "property": {"key", "900000002", "900000003"},
 	}
 	require.Contains(w.t, known, name, "no value for {%s}: add it to this walk", name)
 	return known[name]

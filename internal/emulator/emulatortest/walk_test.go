@@ -107,11 +107,36 @@ func writes() []step {
 		{200, "POST " + r2 + `/blogposts {"spaceId":"100","status":"current","title":"News","body":{"representation":"storage","value":"<p>n</p>"}}`},
 		{200, "PUT " + r2 + `/blogposts/{} {"id":"{}","status":"current","title":"News","body":{"representation":"storage","value":"<p>nn</p>"},"version":{"number":2}}`},
 		{204, "DELETE " + r2 + `/blogposts/{}`},
+		{200, "POST " + r1 + `/content/1011/property {"key":"app","value":{"seen":1}}`},
+		{409, "POST " + r1 + `/content/1011/property/app {"value":2}`},
+		{200, "PUT " + r1 + `/content/1011/property/app {"key":"app","value":[2],"version":{"number":2}}`},
+		{409, "PUT " + r1 + `/content/1011/property/app {"key":"app","value":[2],"version":{"number":2}}`},
+		{200, "GET " + r1 + `/content/1011/property/app`},
+		{200, "GET " + r1 + `/content/1011/property`},
+		{204, "DELETE " + r1 + `/content/1011/property/app`},
+		{404, "GET " + r1 + `/content/1011/property/app`},
+		{200, "PUT " + r1 + `/content/1011/property/app {"key":"app","value":"new","version":{"number":1}}`},
 		{200, "POST " + r1 + `/content {"type":"page","title":"Old way","space":{"key":"ENG"},"body":{"storage":{"value":"<p>o</p>","representation":"storage"}}}`},
 		{200, "PUT " + r1 + `/content/{} {"type":"page","title":"Old way","version":{"number":2},"body":{"storage":{"value":"<p>oo</p>","representation":"storage"}}}`},
 		{204, "DELETE " + r1 + `/content/{}`},
 		{200, "POST " + r2 + `/folders {"spaceId":"100","title":"Box","parentId":"1000"}`},
 		{204, "DELETE " + r2 + `/folders/{}`},
+		{200, "POST " + r2 + `/pages/1011/properties {"key":"second","value":{"deep":[true]}}`},
+		{200, "GET " + r2 + `/pages/1011/properties/{}`},
+		{400, "PUT " + r2 + `/pages/1011/properties/{} {"key":"other","value":1,"version":{"number":2}}`},
+		{200, "PUT " + r2 + `/pages/1011/properties/{} {"key":"second","value":1,"version":{"number":2,"message":"m"}}`},
+		{409, "PUT " + r2 + `/pages/1011/properties/{} {"key":"second","value":1,"version":{"number":2}}`},
+		{200, "GET " + r2 + `/pages/1011/properties?key=second&sort=-key`},
+		{204, "DELETE " + r2 + `/pages/1011/properties/{}`},
+		{404, "GET " + r2 + `/pages/1011/properties/{}`},
+		{200, "POST " + r2 + `/blogposts/1100/properties {"key":"second","value":{"deep":[true]}}`},
+		{200, "GET " + r2 + `/blogposts/1100/properties/{}`},
+		{400, "PUT " + r2 + `/blogposts/1100/properties/{} {"key":"other","value":1,"version":{"number":2}}`},
+		{200, "PUT " + r2 + `/blogposts/1100/properties/{} {"key":"second","value":1,"version":{"number":2,"message":"m"}}`},
+		{409, "PUT " + r2 + `/blogposts/1100/properties/{} {"key":"second","value":1,"version":{"number":2}}`},
+		{200, "GET " + r2 + `/blogposts/1100/properties?key=second&sort=-key`},
+		{204, "DELETE " + r2 + `/blogposts/1100/properties/{}`},
+		{404, "GET " + r2 + `/blogposts/1100/properties/{}`},
 		{204, "DELETE " + r2 + `/pages/1011`},
 		{200, "GET " + r2 + `/pages/1011`},
 		{202, "POST " + r1 + `/content/archive {"pages":[{"id":1006}]}`},
@@ -193,7 +218,7 @@ func (w *walker) take(s step) []byte {
 // makes tells whether the id in a POST's answer is worth keeping.
 func makes(path string) bool {
 	last := path[strings.LastIndex(path, "/")+1:]
-	return strings.Contains(" pages blogposts content folders footer-comments inline-comments archive ", " "+last+" ")
+	return strings.Contains(" pages blogposts content folders footer-comments inline-comments archive properties ", " "+last+" ")
 }
 
 func (w *walker) mark(method, path string) {

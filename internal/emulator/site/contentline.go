@@ -117,7 +117,7 @@ func (s *Site) date(c, old *Content, line contentLine) {
 	c.Created, c.Updated = now, now
 	if old != nil {
 		c.Created, c.Updated, c.Position = old.Created, old.Updated, old.Position
-		c.Inline, c.Resolution, c.history = old.Inline, old.Resolution, old.history
+		c.Inline, c.Resolution, c.Properties, c.history = old.Inline, old.Resolution, old.Properties, old.history
 		s.moveOn(c, old, now)
 	} else {
 		c.Position = s.nextPosition()

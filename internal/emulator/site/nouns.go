@@ -76,7 +76,8 @@ type Content struct {
 	Message   string
 	Minor     bool
 
-	Read, Update Subjects // own restrictions
+	Read, Update Subjects   // own restrictions
+	Properties   []Property // in the order they were made
 
 	MediaType string
 	Data      []byte

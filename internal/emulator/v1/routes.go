@@ -21,7 +21,7 @@ type kit struct {
 func Routes() []wire.Route {
 	k := &kit{texts: &texts{}, tasks: &tasks{}}
 	return slices.Concat(k.searchRoutes(), k.peopleRoutes(), k.spaceRoutes(), k.taskRoutes(), labelRoutes(),
-		attachmentRoutes(), restrictionRoutes(), k.treeRoutes(), legacyRoutes(), legacyWriteRoutes(), templateRoutes())
+		attachmentRoutes(), restrictionRoutes(), k.treeRoutes(), legacyRoutes(), legacyWriteRoutes(), propertyRoutes(), templateRoutes())
 }
 
 func get(path string, scopes [][]string, fn handler) wire.Route {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"confluence-mcp/internal/emulator/site"
 	"confluence-mcp/internal/emulator/wire"
@@ -46,9 +47,15 @@ func write(method, path, scope string, status int, fn func(request, *site.Edit) 
 	})
 }
 
-func route(method, path, scope string, status int, fn func(request) (any, error)) wire.Route {
+// route takes the scopes that a token must hold together, without their suffix
+// and separated by spaces.
+func route(method, path, scopes string, status int, fn func(request) (any, error)) wire.Route {
+	var together []string
+	for scope := range strings.FieldsSeq(scopes) {
+		together = append(together, scope+":confluence")
+	}
 	return wire.Route{
-		Method: method, Pattern: root + path, Scopes: [][]string{{scope + ":confluence"}},
+		Method: method, Pattern: root + path, Scopes: [][]string{together},
 		Handle: func(w http.ResponseWriter, r *http.Request, c wire.Call) {
 			body, err := fn(request{r, c})
 			if err != nil {

@@ -257,7 +257,11 @@ func (k kind) include(rq request, v *site.View, c *site.Content, out object) {
 		out["labels"] = included(rq, "labels", rows)
 	}
 	if rq.flag("include-properties") {
-		out["properties"] = included(rq, "properties", []object{})
+		rows := []object{}
+		for _, p := range c.Properties {
+			rows = append(rows, propertyShape(p))
+		}
+		out["properties"] = included(rq, "properties", rows)
 	}
 	if rq.flag("include-operations") {
 		out["operations"] = included(rq, "operations", operationRows(v, c))
@@ -325,15 +329,6 @@ func (k kind) operations(rq request, v *site.View) (any, error) {
 		return nil, err
 	}
 	return object{"operations": operationRows(v, c)}, nil
-}
-
-// properties is GET /{pages|blogposts}/{id}/properties; content of a site file
-// has none.
-func (k kind) properties(rq request, v *site.View) (any, error) {
-	if _, err := k.byPath(rq, v); err != nil {
-		return nil, err
-	}
-	return slice(rq, 25, []object{}, func(row object) any { return row })
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -31,11 +31,11 @@ func pageRoutes() []wire.Route {
 			read("GET", base+"/{id}/versions/{number}", "read:page", k.version),
 			read("GET", base+"/{id}/labels", "read:page", k.labels),
 			read("GET", base+"/{id}/operations", "read:page", k.operations),
-			read("GET", base+"/{id}/properties", "read:page", k.properties),
 			read("GET", base+"/{id}/footer-comments", "read:comment", k.footerComments),
 			read("GET", base+"/{id}/inline-comments", "read:comment", k.inlineComments),
 			read("GET", base+"/{id}/attachments", "read:attachment", k.attachments),
 		)
+		all = append(all, propertyRoutes(k)...)
 	}
 	return append(all, write("PUT", "/pages/{id}/title", "write:page", 200, updateTitle))
 }
