@@ -73,8 +73,17 @@ func ApplyEdits(base string, edits []Edit, opt Options) (Result, error) {
 	}
 	p := render(t, opt.View)
 	e := &editor{p: p, pl: &planner{p: p, opt: opt}}
+	var claims []claim
 	for i, x := range edits {
-		if err := e.apply(x); err != nil {
+		cuts, leaves, inserts := len(e.pl.cuts), len(e.pl.leaves), len(e.pl.inserts)
+		err := e.apply(x)
+		claims = append(claims, e.pl.claimed(cuts, leaves, inserts))
+		for j := 0; j < i && err == nil; j++ {
+			if claims[j].overlaps(claims[i]) {
+				err = fail("overlap", "Send them one after the other, or join them into one.", "it changes the same place as edit %d", j+1)
+			}
+		}
+		if err != nil {
 			return Result{}, numbered(err, i, x.Op, len(edits))
 		}
 	}

@@ -122,7 +122,7 @@ func (e *editor) statuses(n *storage.Node, from, to int32, title string, out *[]
 
 // tableNamed finds a table by handle, number, heading, or as the only one.
 func (e *editor) tableNamed(ref string) (*storage.Node, *block, error) {
-	var tables []*block
+	var tables, direct []*block
 	var under *block
 	if ref != "" && !isNumber(ref) {
 		b, err := e.place(ref)
@@ -134,8 +134,14 @@ func (e *editor) tableNamed(ref string) (*storage.Node, *block, error) {
 	e.eachBlock(under, func(b *block) {
 		if b.kind == kTable || b.kind == kHTML {
 			tables = append(tables, b)
+			if under != nil && b.parent == under.parent {
+				direct = append(direct, b)
+			}
 		}
 	})
+	if len(direct) == 1 {
+		tables = direct
+	}
 	if n, err := strconv.Atoi(ref); err == nil && n >= 1 && n <= len(tables) {
 		return tables[n-1].node, tables[n-1], nil
 	}
