@@ -160,7 +160,31 @@ func (p *Precious) VerifyAudit(ctx context.Context, anchors []audit.Head) (audit
 	if err != nil && !errors.Is(err, errPast) {
 		return head, err
 	}
-	return head, c.End(head)
+	if err := c.End(head); err != nil {
+		return head, err
+	}
+	return head, p.checkIndex(ctx)
+}
+
+// checkIndex compares the index that leads from an entry to its outcome with
+// the lines. It reads through a connection of its own, because it takes long
+// on a long log and nobody should wait for it.
+func (p *Precious) checkIndex(ctx context.Context) error {
+	db, err := sql.Open("sqlite", preciousDSN(p.path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	var found string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(audit_line)").Scan(&found); err != nil {
+		return fmt.Errorf("check the index of the audit log: %w", err)
+	}
+	if found != "ok" {
+		return &confluence.Error{Kind: confluence.Internal, Code: "store.corrupt", Op: "audit verify",
+			Message: "every line of the audit log is as it was written, but the database around them is damaged: " + found,
+			Next:    "Stop the server, copy the data folder, then run: sqlite3 precious.db 'REINDEX audit_line_finished'."}
+	}
+	return nil
 }
 
 // auditEnds reads the head and checks that nothing is behind it.

@@ -28,6 +28,7 @@ const PreciousFile = "precious.db"
 // concurrent use and serialises its writers.
 type Precious struct {
 	db      *sql.DB
+	path    string
 	now     func() time.Time
 	putLine *sql.Stmt // of the audit log; prepared because every call of a tool needs it twice
 }
@@ -57,7 +58,7 @@ func OpenPrecious(ctx context.Context, dir string, now func() time.Time) (*Preci
 	if err != nil {
 		return nil, errors.Join(openError(path, err), db.Close())
 	}
-	return &Precious{db: db, now: now, putLine: putLine}, nil
+	return &Precious{db: db, path: path, now: now, putLine: putLine}, nil
 }
 
 // preciousDSN asks for durability before speed: an entry of the audit log that
