@@ -163,6 +163,15 @@ func TestWhatOlderClientsRelyOn(t *testing.T) {
 		assert.Equal(t, ask(t, e, "u-ann", "GET "+r1+"/content/1011").at(t, "_links", link),
 			ask(t, e, "u-ann", "GET "+r2+"/pages/1011").at(t, "_links", link), "both generations have one %s", link)
 	}
+	for path, has := range map[string]bool{"/content/1000/descendant/page": true, "/content/1000/descendant?expand=page": true, "/content/1000/child/page": false,
+		"/space/ENG/content": true, "/space/ENG/content/page?depth=root": false} {
+		got := ask(t, e, "u-ann", "GET "+r1+path)
+		assert.Equal(t, 200, got.status, path)
+		assert.Equal(t, has, strings.Contains(got.body, `"Setup guide"`), path)
+	}
+	assert.EqualValues(t, 3, ask(t, e, "u-ann", "GET "+r1+"/content/1001/version").at(t, "results", "number"), "newest first")
+	assert.Equal(t, 404, ask(t, e, "u-ann", "GET "+r1+"/content/1001/version/9").status)
+	assert.Equal(t, 400, ask(t, e, "u-ann", "GET "+r1+"/space/ENG/content/folder").status)
 	got := ask(t, e, "u-ann", "POST "+r2+`/pages {"spaceId":100,"title":"a number"}`)
 	assert.Equal(t, "Invalid request body: wrong type for spaceId", got.at(t, "errors", "title"))
 }

@@ -57,7 +57,8 @@ func reads() []step {
 		"/content/1002/restriction/byOperation", "/content/1002/restriction/byOperation/read", "/longtask",
 		"/template/page", "/template/blueprint",
 		"/content", "/content/1001?expand=body.storage,version,space", "/content/1001/history", "/content/1001/label",
-		"/content/1000/child?expand=page", "/content/1000/child/page", "/space", "/space/ENG?expand=permissions,homepage,description.plain",
+		"/content/1000/child?expand=page", "/content/1000/descendant?expand=page", "/content/1000/descendant/page",
+		"/content/1001/version", "/content/1001/version/3", "/space/ENG/content", "/space/ENG/content/page?depth=root", "/content/1000/child/page", "/space", "/space/ENG?expand=permissions,homepage,description.plain",
 	} {
 		steps = append(steps, step{200, "GET " + r1 + path})
 	}

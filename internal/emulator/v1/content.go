@@ -60,7 +60,7 @@ func (q request) relatives(v *site.View, c *site.Content, ex expansion, body obj
 		body["childTypes"] = q.childTypes(v, c)
 	}
 	if ex.has("children") {
-		children, err := q.children(v, c, ex["children"])
+		children, err := q.kinds(v, c, child, ex["children"])
 		if err != nil {
 			return err
 		}

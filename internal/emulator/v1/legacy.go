@@ -20,8 +20,14 @@ func legacyRoutes() []wire.Route {
 		gone(get("content", read, reading(listContent))),
 		gone(get("content/{id}", read, reading(contentByID))),
 		gone(get("content/{id}/history", summary, reading(historyByID))),
-		gone(get("content/{id}/child", summary, reading(childrenByID))),
-		gone(get("content/{id}/child/{type}", summary, reading(childrenOfType))),
+		gone(get("content/{id}/version", summary, reading(versionsByID))),
+		gone(get("content/{id}/version/{number}", summary, reading(versionByNumber))),
+		gone(get("content/{id}/child", summary, reading(relativesByID(child)))),
+		gone(get("content/{id}/child/{type}", summary, reading(relativesOfType(child)))),
+		get("content/{id}/descendant", summary, reading(relativesByID(descendant))),
+		get("content/{id}/descendant/{type}", summary, reading(relativesOfType(descendant))),
+		gone(get("space/{key}/content", summary, reading(spaceContent))),
+		gone(get("space/{key}/content/{type}", summary, reading(spaceContentOfType))),
 	}
 }
 
@@ -42,13 +48,9 @@ func contentByID(v *site.View, q request) (any, error) {
 
 // oldContent renders c as it was at a version.
 func (q request) oldContent(v *site.View, c *site.Content, number string) (any, error) {
-	n, err := strconv.Atoi(number)
+	ver, err := knownVersion(v, c, number)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "Bad version: %s", number)
-	}
-	ver, ok := v.Version(c, n)
-	if !ok {
-		return nil, refuse(http.StatusNotFound, "No version %d of content with id: ContentId{id=%s}", n, c.ID)
+		return nil, err
 	}
 	old := *c
 	old.Title, old.Storage = ver.Title, ver.Storage
@@ -56,10 +58,10 @@ func (q request) oldContent(v *site.View, c *site.Content, number string) (any, 
 	if err != nil {
 		return nil, err
 	}
-	if n != c.Version {
+	if ver.Number != c.Version {
 		body["status"] = "historical"
 	}
-	body["version"] = q.version(v, n, ver)
+	body["version"] = q.version(v, ver.Number, ver)
 	return body, nil
 }
 
@@ -122,6 +124,47 @@ func historyByID(v *site.View, q request) (any, error) {
 	return q.history(v, c, q.expand), nil
 }
 
+// versionsByID lists the known versions, newest first.
+func versionsByID(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	w, err := q.window(200, 200)
+	if err != nil {
+		return nil, err
+	}
+	all := v.Versions(c)
+	slices.Reverse(all)
+	list := rows(cut(all, w), func(ver site.Version) object { return q.version(v, ver.Number, ver) })
+	return q.page(list, w, len(all)), nil
+}
+
+func versionByNumber(v *site.View, q request) (any, error) {
+	c, err := q.find(v, q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	ver, err := knownVersion(v, c, q.PathValue("number"))
+	if err != nil {
+		return nil, err
+	}
+	return q.version(v, ver.Number, ver), nil
+}
+
+// knownVersion finds a version by its number as text.
+func knownVersion(v *site.View, c *site.Content, number string) (site.Version, error) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return site.Version{}, refuse(http.StatusBadRequest, "Bad version: %s", number)
+	}
+	ver, ok := v.Version(c, n)
+	if !ok {
+		return ver, refuse(http.StatusNotFound, "No version %d of content with id: ContentId{id=%s}", n, c.ID)
+	}
+	return ver, nil
+}
+
 // below lists the current children of one kind.
 func below(v *site.View, c *site.Content, kind string) []*site.Content {
 	var all []*site.Content
@@ -136,30 +179,64 @@ func below(v *site.View, c *site.Content, kind string) []*site.Content {
 	return slices.DeleteFunc(all, func(k *site.Content) bool { return k.Type != kind || k.Status != "current" })
 }
 
-// children renders the expanded kinds, each as a page of its own.
-func (q request) children(v *site.View, c *site.Content, ex expansion) (object, error) {
-	body := object{"_expandable": ex.expandable(kindsOfChildren()...), "_links": object{"self": q.link("/rest/api/content/" + c.ID + "/child")}}
+// relation is how contents hang below another one: right there or at any depth.
+type relation string
+
+const (
+	child      relation = "child"
+	descendant relation = "descendant"
+)
+
+// of lists what is below c; the descendants of a kind of node stand below nodes
+// of any kind.
+func (r relation) of(v *site.View, c *site.Content, kind string) []*site.Content {
+	found := below(v, c, kind)
+	switch {
+	case r == child || kind == "attachment":
+		return found
+	case kind == "comment":
+		return withReplies(v, found)
+	}
+	for _, node := range v.Children(c.ID) {
+		found = append(found, r.of(v, node, kind)...)
+	}
+	return found
+}
+
+// kinds renders the expanded kinds, each as a page of its own.
+func (q request) kinds(v *site.View, c *site.Content, r relation, ex expansion) (object, error) {
+	path := "/rest/api/content/" + c.ID + "/" + string(r)
+	body := object{"_expandable": ex.expandable(kindsOfChildren()...), "_links": object{"self": q.link(path)}}
 	for _, kind := range kindsOfChildren() {
 		if !ex.has(kind) {
 			continue
 		}
-		all := below(v, c, kind)
-		w := window{0, 25}
-		list := []any{}
-		for _, k := range cut(all, w) {
-			one, err := q.content(v, k, ex[kind])
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, one)
+		page, err := q.firstPage(v, r.of(v, c, kind), path+"/"+kind, ex[kind])
+		if err != nil {
+			return nil, err
 		}
-		links := object{"self": q.link("/rest/api/content/" + c.ID + "/child/" + kind)}
-		if len(all) > w.limit {
-			links["next"] = "/rest/api/content/" + c.ID + "/child/" + kind + "?limit=25&start=25"
-		}
-		body[kind] = object{"results": list, "start": 0, "limit": w.limit, "size": len(list), "_links": links}
+		body[kind] = page
 	}
 	return body, nil
+}
+
+// firstPage renders the beginning of a list that stands within an answer; path
+// has all of it.
+func (q request) firstPage(v *site.View, all []*site.Content, path string, ex expansion) (object, error) {
+	w := window{0, 25}
+	list := []any{}
+	for _, k := range cut(all, w) {
+		one, err := q.content(v, k, ex)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	links := object{"self": q.link(path)}
+	if len(all) > w.limit {
+		links["next"] = path + "?limit=25&start=25"
+	}
+	return object{"results": list, "start": 0, "limit": w.limit, "size": len(list), "_links": links}, nil
 }
 
 func (q request) childTypes(v *site.View, c *site.Content) object {
@@ -170,36 +247,40 @@ func (q request) childTypes(v *site.View, c *site.Content) object {
 	return body
 }
 
-func childrenByID(v *site.View, q request) (any, error) {
-	c, err := q.find(v, q.PathValue("id"))
-	if err != nil {
-		return nil, err
+func relativesByID(r relation) func(*site.View, request) (any, error) {
+	return func(v *site.View, q request) (any, error) {
+		c, err := q.find(v, q.PathValue("id"))
+		if err != nil {
+			return nil, err
+		}
+		return q.kinds(v, c, r, q.expand)
 	}
-	return q.children(v, c, q.expand)
 }
 
-// childrenOfType is one listing; with folder it is the only one of this API
-// that sees folders, and it works inside a folder too.
-func childrenOfType(v *site.View, q request) (any, error) {
-	c, err := q.find(v, q.PathValue("id"))
-	if err != nil {
-		return nil, err
+// relativesOfType is one listing; the one of folders right below is the only
+// one of this API that sees folders, and it works inside a folder too.
+func relativesOfType(r relation) func(*site.View, request) (any, error) {
+	return func(v *site.View, q request) (any, error) {
+		c, err := q.find(v, q.PathValue("id"))
+		if err != nil {
+			return nil, err
+		}
+		kind := q.PathValue("type")
+		if !slices.Contains(kindsOfChildren(), kind) {
+			return nil, refuse(http.StatusBadRequest, "No child type exists with name: %s", kind)
+		}
+		w, err := q.window(25, 200)
+		if err != nil {
+			return nil, err
+		}
+		found := slices.DeleteFunc(r.of(v, c, kind), func(k *site.Content) bool {
+			return !matches(q.query("filename"), k.Title) || !q.wantsLocation(k)
+		})
+		if r == child && q.query("depth") == "all" {
+			found = withReplies(v, found)
+		}
+		return q.contentPage(v, found, w, q.expand)
 	}
-	kind := q.PathValue("type")
-	if !slices.Contains(kindsOfChildren(), kind) {
-		return nil, refuse(http.StatusBadRequest, "No child type exists with name: %s", kind)
-	}
-	w, err := q.window(25, 200)
-	if err != nil {
-		return nil, err
-	}
-	found := slices.DeleteFunc(below(v, c, kind), func(k *site.Content) bool {
-		return !matches(q.query("filename"), k.Title) || !q.wantsLocation(k)
-	})
-	if q.query("depth") == "all" {
-		found = withReplies(v, found)
-	}
-	return q.contentPage(v, found, w, q.expand)
 }
 
 // wantsLocation reports whether a comment stands where the request asks for:
