@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,8 @@ type digestKey struct {
 }
 
 // NewStaticKeys checks the list: a digest must be 64 hex digits and an agent
-// must have a name, and a profile, because there is no default one over HTTP.
+// must have a name, and a profile, because there is no default one over HTTP. A
+// key must belong to one agent only, or nobody could say who calls.
 func NewStaticKeys(keys []StaticKey, now func() time.Time) (*StaticKeys, error) {
 	s := &StaticKeys{now: now}
 	for _, k := range keys {
@@ -80,6 +82,9 @@ func NewStaticKeys(keys []StaticKey, now func() time.Time) (*StaticKeys, error) 
 		}
 		if k.Agent.Authority == "" {
 			k.Agent.Authority = "key"
+		}
+		if i := slices.IndexFunc(s.keys, func(d digestKey) bool { return d.digest == [sha256.Size]byte(raw) }); i >= 0 {
+			return nil, errors.New("server: the agents " + s.keys[i].agent.Name + " and " + k.Agent.Name + " have the same key")
 		}
 		s.keys = append(s.keys, digestKey{digest: [sha256.Size]byte(raw), agent: k.Agent, expires: k.Expires})
 	}

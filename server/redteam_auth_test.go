@@ -76,6 +76,8 @@ func TestB08StaticKeys(t *testing.T) {
 		_, err := server.NewStaticKeys([]server.StaticKey{bad}, time.Now)
 		assert.Error(t, err, name)
 	}
+	_, err = server.NewStaticKeys([]server.StaticKey{{SHA256: keyOf(annKey), Agent: agent}, {SHA256: strings.ToUpper(keyOf(annKey)), Agent: server.Agent{Name: "bob", Profile: "full"}}}, time.Now)
+	assert.ErrorContains(t, err, "the agents ann and bob have the same key")
 }
 
 func TestB11OneSubjectOfTwoIssuers(t *testing.T) {
