@@ -358,6 +358,8 @@ func TestA14HiddenToolsDoNotExist(t *testing.T) {
 	}
 	unknown := shape("confluence_no_such_tool")
 	assert.Contains(t, unknown, "-32602")
+	assert.Contains(t, unknown, `"kind":"input.unknown_tool"`)
+	assert.Contains(t, unknown, "List the tools again", "it says what to do")
 	for _, name := range []string{"confluence_delete", "CONFLUENCE_ECHO", "confluence_echo ", "confluence_ech\u043e", "confluence_upload_attachment"} {
 		a := call(annKey, name, `{}`)
 		a.header["Mcp-Name"] = headerValue(name)

@@ -153,6 +153,10 @@ func neutral(p []byte, x *exchange) []byte {
 		return nil
 	}
 	x.failure = strconv.Itoa(e.Error.Code)
+	if f := noSuchTool(e.Error.Message); f != nil {
+		out := append(bytes.Clone(prefix), f.body(e.ID)...)
+		return append(out, p[len(p)-trailing(p):]...)
+	}
 	text := plainError(e.Error.Code, e.Error.Message)
 	if text == e.Error.Message {
 		return nil
@@ -187,5 +191,18 @@ func plainError(code int, text string) string {
 			}
 		}
 	}
-	return strings.TrimSuffix(text, ": tool not found")
+	return text
+}
+
+// noSuchTool is our answer in place of the library's sentence about a tool the
+// caller may not know of; nil for every other sentence.
+func noSuchTool(text string) *refusal {
+	name, ours := strings.CutPrefix(strings.TrimSuffix(text, ": tool not found"), "tool '")
+	name, whole := strings.CutSuffix(name, "' not found")
+	if !ours || !whole {
+		return nil
+	}
+	f := refuse(http.StatusBadRequest, "tool", "input.unknown_tool", "The tool "+strconv.Quote(name)+" was not found.", "List the tools again and call one of those.")
+	f.code = -32602
+	return f
 }
