@@ -24,16 +24,19 @@ import (
 const (
 	maxRunning   = 64                     // requests at once; the next one waits
 	maxListening = 8                      // notification streams at once
-	lastAnswers  = 900 * time.Millisecond // for answers under way when the input ends
+	lastAnswers  = 900 * time.Millisecond // for answers under way when the input ends, or the server
+	lastRecords  = time.Second            // for calls that were cancelled then, to be filed as such
 )
 
 // ServeStream speaks MCP over a pair of streams, one JSON message a line, for
 // one caller: standard input and output, or a connection to the data folder's
-// owner. It returns nil when r ends or ctx does, after at most a second, and an
-// error when r or w fails. Only protocol messages are written to w. It does
-// not close r: a read that blocks is left behind.
+// owner. It returns nil when r ends or ctx does, and an error when r or w fails.
+// Calls under way get most of a second to be answered then, and once cancelled
+// another to end, so that the audit log says how. Only protocol messages are
+// written to w. It does not close r: a read that blocks is left behind.
 func (s *Server) ServeStream(ctx context.Context, r io.Reader, w io.Writer, caller identity.Caller) error {
-	ctx, cancel := context.WithCancel(ctx)
+	stopped := ctx.Done()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	t := &stream{server: s, caller: caller, out: w, fail: cancel, slots: make(chan struct{}, maxRunning), running: map[string]context.CancelFunc{}}
 	t.legacy = t.newSession(ctx, rand.Text())
@@ -43,7 +46,11 @@ func (s *Server) ServeStream(ctx context.Context, r io.Reader, w io.Writer, call
 	go readLines(ctx, r, s.cfg.MaxLine, lines)
 	for {
 		select {
+		case <-stopped:
+			t.finish(cancel)
+			return t.broken()
 		case <-ctx.Done():
+			t.finish(cancel)
 			return t.broken()
 		case l := <-lines:
 			if l.err != nil {
@@ -305,17 +312,26 @@ func (t *stream) broken() error {
 	return t.err
 }
 
-// finish lets answers under way come out, then cancels what still runs.
+// finish lets answers under way come out, then cancels what still runs and lets
+// it end.
 func (t *stream) finish(cancel context.CancelFunc) {
 	done := make(chan struct{})
 	go func() { t.work.Wait(); close(done) }()
-	timer := time.NewTimer(lastAnswers)
+	if t.broken() == nil {
+		within(done, lastAnswers)
+	}
+	cancel()
+	within(done, lastRecords)
+}
+
+// within waits for done, but not longer than d.
+func within(done <-chan struct{}, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
 	}
-	cancel()
 }
 
 var _ mcpserver.SessionWithClientInfo = (*streamSession)(nil)

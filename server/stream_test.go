@@ -321,6 +321,26 @@ func TestStreamEnds(t *testing.T) {
 		<-p.catalog.started
 		require.NoError(t, p.in.Close())
 		assert.NoError(t, within(t, p))
+		assert.Len(t, p.catalog.ended, 1, "the call has ended, and could say so, before the stream did")
+		assert.ErrorIs(t, <-p.catalog.ended, context.Canceled)
+	})
+	t.Run("on a signal, with an answer under way", func(t *testing.T) {
+		p := stream(t, nil)
+		p.send(legacyCall(1, "confluence_slow", `{}`))
+		<-p.catalog.started
+		p.cancel()
+		close(p.catalog.release)
+		assert.Equal(t, 1.0, p.next()["id"])
+		assert.NoError(t, within(t, p))
+		assert.NoError(t, <-p.catalog.ended)
+	})
+	t.Run("on a signal, with a call that does not end", func(t *testing.T) {
+		p := stream(t, nil)
+		p.send(legacyCall(1, "confluence_slow", `{}`))
+		<-p.catalog.started
+		p.cancel()
+		assert.NoError(t, within(t, p))
+		assert.Len(t, p.catalog.ended, 1)
 		assert.ErrorIs(t, <-p.catalog.ended, context.Canceled)
 	})
 	t.Run("on a signal, while nothing comes in", func(t *testing.T) {
