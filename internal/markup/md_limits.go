@@ -10,7 +10,7 @@ import (
 const (
 	maxMarkdown    = 4 << 20
 	maxMarkers     = 60 // nested quotes and lists on one line
-	maxRun         = 2000
+	maxRun         = 6000
 	maxIndent      = 200     // columns before the marker of a list
 	maxDefinitions = 5_000   // lines that may define the target of a link
 	maxCells       = 200_000 // of tables, with those a short row is filled up with
@@ -78,17 +78,18 @@ func (c *cost) table(text string) {
 	}
 }
 
+// markers counts the quote and list signs a line begins with.
 func markers(line string) int {
 	n := 0
-	for _, c := range line {
-		switch {
-		case c == '>' || c == '-' || c == '*' || c == '+':
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '>', (c == '-' || c == '*' || c == '+') && i+1 < len(line) && isBlank(line[i+1]):
 			n++
 		case c != ' ' && c != '\t':
 			return n
 		}
 	}
-	return 0
+	return n
 }
 
 func delimiters(line string) int {

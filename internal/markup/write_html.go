@@ -92,10 +92,9 @@ func (w *writer) htmlNode(b *strings.Builder, n *html.Node, depth int) {
 		w.htmlCode(b, n)
 	case "details":
 		w.htmlDetails(b, n, depth)
-	case "script", "style", "iframe", "object", "embed", "form", "summary", "svg", "math", "title":
-		if n.Data != "summary" && n.Data != "title" {
-			w.fail(fail("refused", "Leave it out.", "the element <%s> is not written", n.Data))
-		}
+	case "script", "style", "iframe", "object", "embed", "form", "svg", "math", "textarea", "noembed", "noframes", "plaintext", "xmp":
+		w.htmlAsText(b, n)
+	case "summary", "title":
 	case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "tbody", "thead", "tfoot", "tr", "td", "th", "blockquote",
 		"strong", "b", "em", "i", "u", "s", "del", "code", "sub", "sup", "small", "dl", "dt", "dd", "colgroup", "caption":
 		b.WriteString("<" + n.Data + htmlSpans(n) + ">")
@@ -104,6 +103,17 @@ func (w *writer) htmlNode(b *strings.Builder, n *html.Node, depth int) {
 	default:
 		w.htmlKids(b, n, depth)
 	}
+}
+
+// htmlAsText shows active elements as the text they are, as GFM does: nothing
+// of them may reach a reader's browser as markup.
+func (w *writer) htmlAsText(b *strings.Builder, n *html.Node) {
+	var text strings.Builder
+	if err := html.Render(&text, n); err != nil {
+		w.fail(fail("invalid", "Write plain Markdown.", "the raw HTML can't be shown"))
+		return
+	}
+	w.token(b, token{kind: tWord, text: text.String()})
 }
 
 func htmlSpans(n *html.Node) string {
