@@ -261,3 +261,43 @@ func TestHandlerServesWithoutListener(t *testing.T) {
 	assert.Equal(t, 200, rec.Code)
 	assert.Contains(t, rec.Body.String(), `"base":"http://wiki.test/wiki"`)
 }
+
+// TestASlowBodyKeepsNobodyWaiting begins writes whose bodies never end and
+// reads on.
+func TestASlowBodyKeepsNobodyWaiting(t *testing.T) {
+	e, err := emulator.New(emulator.Config{Now: time.Now, Sites: []emulator.Source{{Lines: strings.NewReader(hiddenSite)}}})
+	require.NoError(t, err)
+	handler := e.Handler()
+	for _, path := range []string{"/wiki/api/v2/pages", "/wiki/rest/api/content"} {
+		body, writer := io.Pipe()
+		begun := make(chan struct{})
+		finished := make(chan struct{})
+		go func() {
+			defer close(finished)
+			req := httptest.NewRequest("POST", path, body)
+			req.SetBasicAuth("in@x.test", "in-token")
+			handler.ServeHTTP(httptest.NewRecorder(), req)
+		}()
+		go func() {
+			_, _ = writer.Write([]byte(`{"spaceId":`)) // taken when the handler reads
+			close(begun)
+		}()
+		<-begun
+		answered := make(chan int, 1)
+		go func() {
+			rec := httptest.NewRecorder()
+			req := httptest.NewRequest("GET", "/wiki/api/v2/pages/10", nil)
+			req.SetBasicAuth("in@x.test", "in-token")
+			handler.ServeHTTP(rec, req)
+			answered <- rec.Code
+		}()
+		select {
+		case status := <-answered:
+			assert.Equal(t, 200, status)
+		case <-time.After(10 * time.Second):
+			t.Errorf("a stalled POST %s holds up the site", path)
+		}
+		require.NoError(t, writer.Close())
+		<-finished
+	}
+}

@@ -18,7 +18,9 @@ type object = map[string]any
 // request is one call on its way through a handler.
 type request struct {
 	*http.Request
-	call wire.Call
+	call   wire.Call
+	raw    []byte // the body, read before the site is locked
+	rawErr error
 }
 
 // page is one page of a list on its way out; next is the cursor of the
@@ -57,12 +59,14 @@ func route(method, path, scopes string, status int, fn func(request) (any, error
 	return wire.Route{
 		Method: method, Pattern: root + path, Scopes: [][]string{together},
 		Handle: func(w http.ResponseWriter, r *http.Request, c wire.Call) {
-			body, err := fn(request{r, c})
+			rq := request{Request: r, call: c}
+			rq.raw, rq.rawErr = io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+			body, err := fn(rq)
 			if err != nil {
 				fail(w, err)
 				return
 			}
-			answer(w, request{r, c}, status, body)
+			answer(w, rq, status, body)
 		},
 	}
 }
@@ -145,15 +149,14 @@ const maxRequest = 16 << 20
 // decode reads the JSON body of a request; unknown fields are ignored, as the
 // real service does.
 func (rq request) decode(target any) error {
-	raw, err := io.ReadAll(io.LimitReader(rq.Body, maxRequest+1))
-	if err != nil {
+	if rq.rawErr != nil {
 		return invalid("The request body could not be read")
 	}
-	if len(raw) > maxRequest {
+	if len(rq.raw) > maxRequest {
 		return &site.Refusal{Status: http.StatusRequestEntityTooLarge, Message: "Request too large"}
 	}
 	var typed *json.UnmarshalTypeError
-	switch err := json.Unmarshal(raw, target); {
+	switch err := json.Unmarshal(rq.raw, target); {
 	case errors.As(err, &typed):
 		return invalid("Invalid request body: wrong type for %s", typed.Field)
 	case err != nil:
