@@ -60,6 +60,7 @@ type Config struct {
 	Logger *slog.Logger // nil: nothing is logged
 	Now    func() time.Time
 	Budget Budget    // nil: only Limits bound writes
+	Deeds  Deeds     // what undo needs; nil: forgotten on restart
 	Random io.Reader // nonces, ids and the cursor key; nil: crypto/rand
 	// Spaces limits a site, by the name of its integration, to some space
 	// keys; a site that is not in it is open.
@@ -75,7 +76,6 @@ type Catalog struct {
 	byName  map[string]*tool
 	cursors cursorBook
 	budgets *budgets
-	journal *journal
 	taints  *taints
 }
 
@@ -98,12 +98,15 @@ func New(cfg Config) (*Catalog, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
+	if cfg.Deeds == nil {
+		cfg.Deeds = newJournal()
+	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	book, err := newCursorBook(cfg.Random)
 	if err != nil {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
-	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, budgets: newBudgets(cfg.Limits), journal: newJournal(),
+	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, budgets: newBudgets(cfg.Limits),
 		taints: &taints{of: map[string]time.Time{}}}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {

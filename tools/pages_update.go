@@ -89,7 +89,7 @@ func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
 		if err != nil {
 			return receipt{}, err
 		}
-		k.catalog.journal.note(k.caller.Principal()+"\x00"+k.info.ID, now.ID, deed{before: now.Version.Number, made: p.Version.Number})
+		k.note(ctx, now, p.Version.Number)
 		r := pageReceipt(p)
 		r.SpaceKey, r.URL = cmp.Or(r.SpaceKey, now.SpaceKey), cmp.Or(r.URL, now.WebURL)
 		return r, nil
@@ -118,13 +118,7 @@ func (k *call) changeBody(ctx context.Context, in updatePageIn, now confluence.P
 		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)
 		return k.oldVersion(ctx, in.RestoreVersion, now, u)
 	case in.Undo:
-		d, ok := k.catalog.journal.last(k.caller.Principal()+"\x00"+k.info.ID, now.ID)
-		if !ok || d.made != now.Version.Number {
-			return &confluence.Error{Kind: confluence.Conflict, Code: "conflict.undo", Message: "The current version was not made by your last change here, so there is nothing of yours to undo.",
-				Next: "Use restore_version with a number from confluence_get_page_history."}
-		}
-		out.summary = fmt.Sprintf("undo version %d of page %s", d.made, now.ID)
-		return k.oldVersion(ctx, d.before, now, u)
+		return k.undoVersion(ctx, now, u, out)
 	default:
 		u.Body, out.summary = now.Body, "rename page "+now.ID
 	}

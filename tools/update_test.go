@@ -1,12 +1,15 @@
 package tools_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"confluence-mcp/internal/audit"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/tools"
 )
 
 const withMacros = `<h1>Start</h1><p>Turn the <strong>key</strong>. Say hello.</p><ac:structured-macro ac:name="drawio" ac:macro-id="1"><ac:parameter ac:name="diagramName">Map</ac:parameter></ac:structured-macro><p>Bye.</p>`
@@ -98,6 +101,46 @@ func TestUndoIsForOnesOwnLastWrite(t *testing.T) {
 	bob.ok("update_page", args{"page_id": "11", "base_version": 5, "title": "Bob's"})
 	d.fails("conflict.undo", "update_page", args{"page_id": "11", "base_version": 6, "undo": true})
 	d.fails("input.version", "update_page", args{"page_id": "11", "base_version": 6, "restore_version": 6})
+}
+
+// memory is Deeds that outlive a catalogue, and can fail.
+type memory struct {
+	of  map[string]audit.Deed
+	err error
+}
+
+func (m *memory) NoteDeed(_ context.Context, d audit.Deed) error {
+	m.of[d.Principal+" "+d.Site+" "+d.PageID] = d
+	return m.err
+}
+
+func (m *memory) LastDeed(_ context.Context, principal, site, pageID string) (audit.Deed, bool, error) {
+	d, ok := m.of[principal+" "+site+" "+pageID]
+	return d, ok, m.err
+}
+
+func TestUndoOutlivesTheCatalogue(t *testing.T) {
+	site, deeds := newFake(), &memory{of: map[string]audit.Deed{}}
+	kept := func(c *tools.Config) { c.Deeds = deeds }
+	before := site.pages["11"].Body
+	newDesk(t, site, kept).ok("update_page", args{"page_id": "11", "base_version": 3, "edits": []args{{"op": "append", "markdown": "More."}}})
+	newDesk(t, site).fails("conflict.undo", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
+
+	d := newDesk(t, site, kept)
+	old := site.old["11"][3]
+	rewritten := old
+	rewritten.Body = "<p>Another one's.</p>"
+	site.old["11"][3] = rewritten
+	e := d.fails("conflict.undo", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
+	assert.Contains(t, e.Message, "its history was changed")
+	site.old["11"][3] = old
+	deeds.err = errBroken
+	d.fails("internal", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
+	deeds.err = nil
+	d.ok("update_page", args{"page_id": "11", "base_version": 4, "undo": true})
+	assert.Equal(t, before, site.pages["11"].Body)
+	deeds.err = errBroken
+	d.ok("update_page", args{"page_id": "11", "base_version": 5, "title": "Other"}) // what can't be noted is made all the same
 }
 
 func TestCreateChecksItsSurroundings(t *testing.T) {
