@@ -23,11 +23,16 @@ const readMax = 256<<10 + 1
 // the profiles carry. A profile of a later layer replaces one of the same name
 // in an earlier layer. One bad file refuses them all: the error is a
 // [profile.Problems] with every problem found.
-func Load(layers ...fs.FS) (*Set, error) {
+func Load(layers ...fs.FS) (*Set, error) { return LoadFor(nil, layers...) }
+
+// LoadFor is [Load] for a server with these tools: a rule that names another
+// is refused, see [Profile.CheckTools]. Without any, names are not checked.
+func LoadFor(tools []string, layers ...fs.FS) (*Set, error) {
 	l, err := newLoader()
 	if err != nil {
 		return nil, err
 	}
+	l.tools = tools
 	set := &Set{profiles: map[string]*Profile{}}
 	for _, layer := range layers {
 		l.layer(set, layer)
@@ -53,6 +58,7 @@ func Parse(name string, text []byte) (*Profile, error) {
 type loader struct {
 	parser   *profile.Parser
 	compiler *rule.Compiler
+	tools    []string
 	problems profile.Problems
 }
 
@@ -78,6 +84,9 @@ func (l *loader) layer(set *Set, layer fs.FS) {
 	inLayer := map[string]string{}
 	for _, name := range names {
 		p, err := l.open(layer, name)
+		if err == nil && len(l.tools) > 0 {
+			err = p.CheckTools(name, l.tools)
+		}
 		if err == nil {
 			err = p.Check(name)
 		}

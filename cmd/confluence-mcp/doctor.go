@@ -113,10 +113,14 @@ func examineOwner(ctx context.Context, check, dir string, held *owner.Held) find
 }
 
 func (p program) examineProfiles(cfg config.Config) finding {
-	set, err := loadProfiles(cfg.ProfilesDir)
+	r, err := p.peek(cfg)
 	if err != nil {
 		return bad("profiles", err)
 	}
+	if problem := r.Status().Problem; problem != "" {
+		return bad("profiles", errors.New("the folder is refused, older profiles stay in force: "+problem))
+	}
+	set := r.Set()
 	for _, a := range cfg.Agents {
 		if _, ok := set.Profile(a.Profile); !ok {
 			return bad("profiles", fmt.Errorf("agent %s: %w", a.Name, unknownProfile(a.Profile, set.Names())))

@@ -12,6 +12,7 @@ import (
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/redact"
 	"confluence-mcp/policy"
+	"confluence-mcp/policy/reload"
 	"confluence-mcp/store"
 	"confluence-mcp/tools"
 )
@@ -26,7 +27,7 @@ type engine struct {
 	cfg      config.Config
 	precious *store.Precious
 	sites    *sites
-	profiles *policy.Set
+	profiles *reload.Reloader
 	catalog  *tools.Catalog
 	logger   *slog.Logger
 }
@@ -39,7 +40,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, precious: precious, sites: &sites{}, logger: logger}
-	if err := errors.Join(e.loadProfiles(), p.connectAll(ctx, e), e.makeCatalog(p.now)); err != nil {
+	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.makeCatalog(p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
 	return e, nil
@@ -53,12 +54,12 @@ func (p program) logger() *slog.Logger {
 	return slog.New(redact.Handler(slog.NewJSONHandler(p.errOut, &slog.HandlerOptions{Level: slog.LevelInfo})))
 }
 
-func (e *engine) loadProfiles() error {
-	set, err := loadProfiles(e.cfg.ProfilesDir)
+func (e *engine) loadProfiles(now func() time.Time) error {
+	r, err := reload.Open(profilesOf(e.cfg, now, e.logger))
 	if err != nil {
 		return err
 	}
-	e.profiles = set
+	e.profiles = r
 	for _, a := range e.cfg.Agents {
 		if err := e.knownProfile(a.Profile); err != nil {
 			return err
@@ -69,10 +70,11 @@ func (e *engine) loadProfiles() error {
 
 // knownProfile refuses a profile nobody has written.
 func (e *engine) knownProfile(name string) error {
-	if _, ok := e.profiles.Profile(name); ok {
+	set := e.profiles.Set()
+	if _, ok := set.Profile(name); ok {
 		return nil
 	}
-	return unknownProfile(name, e.profiles.Names())
+	return unknownProfile(name, set.Names())
 }
 
 func (p program) connectAll(ctx context.Context, e *engine) error {

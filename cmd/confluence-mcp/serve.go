@@ -128,6 +128,7 @@ func (p program) serveHTTP(ctx context.Context, cfg config.Config, f serveFlags)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, l) })
 	g.Go(func() error { return p.serveOwned(ctx, own, e, srv) })
+	g.Go(func() error { return e.watchProfiles(ctx, srv.ToolsChanged) })
 	return g.Wait()
 }
 
@@ -166,7 +167,8 @@ func (p program) serverConfig(e *engine) server.Config {
 	return server.Config{
 		Catalog: e.catalog, Version: version, Instructions: instructions, Logger: e.logger, Now: p.now, Drain: drain,
 		AllowedOrigins: e.cfg.HTTP.AllowedOrigins, AllowedHosts: e.cfg.HTTP.AllowedHosts,
-		Ready: func() (bool, any) { return e.ready() },
+		Metrics: e.metrics(),
+		Ready:   func() (bool, any) { return e.ready() },
 	}
 }
 
@@ -174,7 +176,7 @@ func (p program) serverConfig(e *engine) server.Config {
 func (e *engine) ready() (bool, any) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	state := map[string]any{"integrations": len(e.sites.all), "store": "ok"}
+	state := map[string]any{"integrations": len(e.sites.all), "store": "ok", "profiles": e.profileState()}
 	if err := e.precious.Ping(ctx); err != nil {
 		state["store"] = "unavailable"
 		return false, state

@@ -106,6 +106,7 @@ func (p program) ownAndServe(ctx context.Context, own *owner.Owner, cfg config.C
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.serveOwned(ctx, own, e, srv) })
+	g.Go(func() error { return e.watchProfiles(ctx, srv.ToolsChanged) })
 	g.Go(func() error {
 		defer cancel() // the client is gone; so are we
 		in, out := client.attach(ctx)

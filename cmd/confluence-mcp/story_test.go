@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,8 +38,10 @@ func TestMain(m *testing.M) {
 //	requests PATTERN N       N requests matching PATTERN have reached Confluence
 //	start NAME ARGS…         run the program in the background until it is ready
 //	stop NAME                SIGTERM and wait; its exit code must be 0
+//	hangup NAME              SIGHUP
 //	crash NAME               SIGKILL
 //	http METHOD PATH [KEY] [FILE]   one HTTP request to the server at $ADDR
+//	until PATTERN METHOD PATH [KEY] [FILE]   the same, again until the answer matches
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", "scripts"),
@@ -49,7 +52,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": startEmulator, "apply": apply, "mcp": mcp, "requests": requests,
-			"start": start, "stop": stop, "crash": crash, "http": request,
+			"start": start, "stop": stop, "crash": crash, "hangup": hangup, "http": request, "until": until,
 		},
 	})
 }
@@ -220,6 +223,10 @@ func stop(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(b.cmd.Wait())
 }
 
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(of(ts).running[args[0]].cmd.Process.Signal(syscall.SIGHUP))
+}
+
 func crash(ts *testscript.TestScript, _ bool, args []string) {
 	b := of(ts).running[args[0]]
 	ts.Check(b.cmd.Process.Kill())
@@ -228,6 +235,27 @@ func crash(ts *testscript.TestScript, _ bool, args []string) {
 
 // request prints the status, the headers that matter and the body.
 func request(ts *testscript.TestScript, _ bool, args []string) {
+	fmt.Fprint(ts.Stdout(), ask(ts, args))
+}
+
+// until asks again and again until the answer matches.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, deadline := regexp.MustCompile("(?m)"+args[0]), time.Now().Add(30*time.Second)
+	pace := time.NewTicker(50 * time.Millisecond) // a caller has a rate
+	defer pace.Stop()
+	for range pace.C {
+		answer := ask(ts, args[1:])
+		if pattern.MatchString(answer) {
+			fmt.Fprint(ts.Stdout(), answer)
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no answer matched %q; the last was %s", args[0], answer)
+		}
+	}
+}
+
+func ask(ts *testscript.TestScript, args []string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var body io.Reader
@@ -249,7 +277,7 @@ func request(ts *testscript.TestScript, _ bool, args []string) {
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	ts.Check(err)
-	fmt.Fprintf(ts.Stdout(), "%d %s\n%s\n", res.StatusCode, res.Header.Get("WWW-Authenticate"), text)
+	return fmt.Sprintf("%d %s\n%s\n", res.StatusCode, res.Header.Get("WWW-Authenticate"), text)
 }
 
 // modernHeaders repeats what the body of a stateless call says, as clients of

@@ -28,7 +28,10 @@ type Revision struct {
 
 // keeper stores revisions in a private folder, one JSON file each, named
 // time-revision.json. A keeper without a folder keeps nothing.
-type keeper struct{ dir string }
+type keeper struct {
+	dir      string
+	readOnly bool
+}
 
 // pin is a rollback: Revision is in force while the folder's digest is Ignore.
 type pin struct {
@@ -39,7 +42,7 @@ type pin struct {
 // save stores files as the newest revision unless they already are, and drops
 // the oldest.
 func (k keeper) save(now time.Time, revision string, f files) error {
-	if k.dir == "" {
+	if k.dir == "" || k.readOnly {
 		return nil
 	}
 	names, err := k.names()
@@ -182,6 +185,9 @@ func (k keeper) pin() (pin, bool) {
 }
 
 func (k keeper) setPin(p pin) error {
+	if k.readOnly {
+		return errors.New("the revisions belong to another process")
+	}
 	if err := k.write(pinName, p); err != nil {
 		return fmt.Errorf("keep the rollback: %w", err)
 	}
@@ -191,7 +197,7 @@ func (k keeper) setPin(p pin) error {
 // unpin ends a rollback. A pin that could not be removed names a folder that
 // no longer exists, and is ignored.
 func (k keeper) unpin() {
-	if k.dir != "" {
+	if k.dir != "" && !k.readOnly {
 		_ = os.Remove(filepath.Join(k.dir, pinName))
 	}
 }

@@ -1,7 +1,6 @@
 package reload
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,8 +17,13 @@ type Config struct {
 	Shipped fs.FS  // profiles of the program; a file in Dir may replace one
 	Dir     string // the folder that is watched; empty: only the shipped ones
 	Keep    string // private folder for revisions; empty: none are kept
+	Peek    bool   // Keep belongs to another process: it is read, not written
 	Now     func() time.Time
 	Logger  *slog.Logger // nil: nothing is logged
+
+	// Tools names every tool there is; a rule that names another is refused.
+	// Empty: the names are not checked.
+	Tools []string
 }
 
 // Status is how the last look at the folder went. Problem is empty when what
@@ -57,7 +61,7 @@ func Open(cfg Config) (*Reloader, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Reloader{cfg: cfg, sets: map[string]*policy.Set{}, keep: keeper{dir: cfg.Keep}}
+	r := &Reloader{cfg: cfg, sets: map[string]*policy.Set{}, keep: keeper{dir: cfg.Keep, readOnly: cfg.Peek}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if pin, ok := r.keep.pin(); ok {
@@ -105,27 +109,9 @@ func (r *Reloader) usePin(pin pin) error {
 	return nil
 }
 
-// Run looks at the folder at every tick until the context ends or the channel
-// is closed. The caller owns the ticker; every 2 s is a good pace.
-func (r *Reloader) Run(ctx context.Context, tick <-chan time.Time) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case _, ok := <-tick:
-			if !ok {
-				return
-			}
-			if err := r.Reload(); err != nil {
-				r.cfg.Logger.Debug("profiles stay as they are", "problem", err)
-			}
-		}
-	}
-}
-
 // Reload looks at the folder now. Nil: what is in the folder is in force, or
 // the folder has not changed since a rollback. Otherwise what was in force
-// stays, and the error says why.
+// stays, and the error says why. Whoever serves calls it every 2 s or so.
 func (r *Reloader) Reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,9 +162,9 @@ func (r *Reloader) setOf(digest string, files files) (*policy.Set, error) {
 
 func (r *Reloader) load(files files) (*policy.Set, error) {
 	if r.cfg.Shipped == nil {
-		return policy.Load(files.fs())
+		return policy.LoadFor(r.cfg.Tools, files.fs())
 	}
-	return policy.Load(r.cfg.Shipped, files.fs())
+	return policy.LoadFor(r.cfg.Tools, r.cfg.Shipped, files.fs())
 }
 
 func (r *Reloader) swap(set *policy.Set) {

@@ -1,7 +1,6 @@
 package reload_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,13 +65,7 @@ func TestAChangeIsTakenOver(t *testing.T) {
 	first := r.Status().Revision
 
 	place(t, cfg.Dir, "team.yaml", openText)
-	ctx, cancel := context.WithCancel(context.Background())
-	tick, done := make(chan time.Time), make(chan struct{})
-	go func() { r.Run(ctx, tick); close(done) }()
-	tick <- time.Time{}
-	tick <- time.Time{} // the first look is over when the second begins
-	cancel()
-	<-done
+	require.NoError(t, r.Reload())
 	assert.Equal(t, policy.Allow, r.Decide(write).Effect)
 	assert.NotEqual(t, first, r.Status().Revision)
 	assert.True(t, r.Visible("team", policy.Pages, policy.Update))
