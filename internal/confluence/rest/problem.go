@@ -149,6 +149,7 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 	html := isHTML(res, body)
 	if !html {
 		f.upstream, f.bare = upstreamSentence(body)
+		f.upstream = withhold(f.upstream, res.Request)
 	}
 	f.Err = &statusError{res.StatusCode, f.upstream}
 	switch s := res.StatusCode; {

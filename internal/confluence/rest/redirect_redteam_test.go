@@ -2,6 +2,8 @@ package rest_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -76,4 +78,37 @@ func TestD04_LocationIsJoinedBeforeItIsJudged(t *testing.T) {
 		}
 	})
 	assert.Zero(t, hits.Load())
+}
+
+// TestK01_EchoedCredentialsAreWithheld: an answer that repeats what it was sent
+// does not carry the credential to the caller or into a log.
+func TestK01_EchoedCredentialsAreWithheld(t *testing.T) {
+	for name, echo := range map[string]func(*http.Request) string{
+		"the header": func(r *http.Request) string { return "Bad header Authorization: " + r.Header.Get("Authorization") },
+		"its value": func(r *http.Request) string {
+			return "Got " + strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")
+		},
+		"the token":     func(*http.Request) string { return "Unknown token " + fakeToken },
+		"another token": func(*http.Request) string { return "Unknown token ATATT3xFfGF0abc" },
+		"a JWT":         func(*http.Request) string { return "Unknown token eyJhbGciOiJub25lIn0.e30." },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, status := range []int{400, 401, 403, 404, 409, 422, 500} {
+				f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+					reply(w, status, `{"message":"`+echo(r)+`","errors":[{"status":400,"code":"X","title":"`+echo(r)+`","detail":"`+echo(r)+`"}]}`)
+				})
+				_, err := f.client(t).Page(context.Background(), "7", confluence.PageOptions{})
+				e := problem(t, err)
+				said := fmt.Sprintf("%v %s %s %v %+v", e, e.Message, e.Next, e.Err, errors.Unwrap(e))
+				for _, secret := range []string{fakeToken, basicHeader(), strings.TrimPrefix(basicHeader(), "Basic "), "ATATT3xFfGF0abc", "eyJhbGci"} {
+					assert.NotContains(t, said, secret, status)
+				}
+			}
+		})
+	}
+	f := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, 400, `{"message":"The basic authentication of spaces is unclear"}`)
+	})
+	_, err := f.client(t).Page(context.Background(), "7", confluence.PageOptions{})
+	assert.Contains(t, problem(t, err).Message, "of spaces is unclear", "other sentences are passed on")
 }
