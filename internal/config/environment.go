@@ -30,6 +30,9 @@ func (s Source) environment(c *Config) error {
 	if len(c.Integrations) > 0 || s.Getenv(EnvURL) == "" {
 		return nil
 	}
+	if holdsCredentials(s.Getenv(EnvURL)) {
+		return invalid(EnvURL+" holds a user name or password", "Write the address alone; set "+EnvUsername+" and "+EnvAPIToken+" beside it.", nil)
+	}
 	i := Integration{Name: DefaultIntegration, BaseURL: s.Getenv(EnvURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(EnvSpaces))}
 	switch api, pat := s.Getenv(EnvAPIToken), s.Getenv(EnvPAT); {
 	case api != "" && s.Getenv(EnvUsername) == "":

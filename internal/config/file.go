@@ -1,7 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -143,6 +146,9 @@ func (s Source) integration(i fileIntegration) (Integration, error) {
 	if err != nil {
 		return Integration{}, fmt.Errorf("baseUrl: %w", err)
 	}
+	if holdsCredentials(base) {
+		return Integration{}, errors.New("baseUrl holds a user name or password")
+	}
 	user, err := s.value(i.Username)
 	if err != nil {
 		return Integration{}, fmt.Errorf("username: %w", err)
@@ -153,6 +159,13 @@ func (s Source) integration(i fileIntegration) (Integration, error) {
 	}
 	return Integration{Name: i.Name, BaseURL: base, Username: user, Token: token, Spaces: i.Spaces,
 		AccessRightsSync: i.AccessRightsSync, UnsyncedVisibility: orDefault(i.UnsyncedVisibility, visibilityAdminOnly)}, nil
+}
+
+// holdsCredentials finds what stands before an @: addresses are printed, and
+// secrets are not. An address that cannot be read is refused when it is used.
+func holdsCredentials(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.User != nil || err != nil && strings.Contains(address, "@")
 }
 
 func (s Source) fillAgents(c *Config, from []fileAgent) error {
