@@ -145,7 +145,7 @@ func (l *loader) resolve() error {
 	}
 	for _, p := range l.pending {
 		if err := l.complete(p.content, known); err != nil {
-			return fmt.Errorf("line %d: %w", p.line, err)
+			return l.at(p.line, err)
 		}
 	}
 	if err := l.checkTitles(known); err != nil {
@@ -155,6 +155,15 @@ func (l *loader) resolve() error {
 		l.site.put(p.content)
 	}
 	return nil
+}
+
+// at says in which line of a file an error is; a running site gets one line at
+// a time, and whoever sent it knows which.
+func (l *loader) at(line int, err error) error {
+	if l.live {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", line, err)
 }
 
 // checkTitles refuses a second page of a title in a space.
@@ -174,7 +183,7 @@ func (l *loader) checkTitles(known map[string]*Content) error {
 			}
 		}
 		if owner != "" {
-			return fmt.Errorf("line %d: content %s: the title %q belongs to page %s of the space", p.line, c.ID, c.Title, owner)
+			return l.at(p.line, fmt.Errorf("content %s: the title %q belongs to page %s of the space", c.ID, c.Title, owner))
 		}
 		batch[key] = c.ID
 	}
