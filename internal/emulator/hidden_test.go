@@ -188,8 +188,12 @@ func (w *hiddenWalk) walk() {
 			continue
 		}
 		ways := queries(r.Pattern)
-		if strings.Count(r.Pattern, "{") > 1 {
-			ways = ways[:3] // what is this precise has little to choose from
+		switch strings.Count(r.Pattern, "{") { // what is precise has less to choose from
+		case 0:
+		case 1:
+			ways = ways[:6]
+		default:
+			ways = ways[:3]
 		}
 		for _, path := range w.paths(r.Pattern) {
 			for _, q := range ways {
