@@ -107,7 +107,7 @@ func (e *engine) makeCatalog(now func() time.Time) error {
 	if e.cfg.ReadOnly {
 		decider = readOnly{decider}
 	}
-	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Logger: e.logger, Now: now, Spaces: spaces})
+	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces})
 	e.catalog = catalog
 	return err
 }
