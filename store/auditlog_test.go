@@ -301,3 +301,17 @@ func BenchmarkCall(b *testing.B) {
 	b.ReportMetric(float64(plain.Microseconds())/float64(b.N), "plain-µs/call")
 	b.ReportMetric(float64(chained)/float64(plain), "ratio")
 }
+
+// BenchmarkVerify is the check of a log of 10,000 lines, in lines a second.
+func BenchmarkVerify(b *testing.B) {
+	p, err := store.OpenPrecious(context.Background(), b.TempDir(), clock)
+	require.NoError(b, err)
+	defer func() { assert.NoError(b, p.Close()) }()
+	calls(b, p, 5_000)
+	for b.Loop() {
+		head, err := p.VerifyAudit(context.Background(), nil)
+		require.NoError(b, err)
+		require.EqualValues(b, 10_000, head.Seq)
+	}
+	b.ReportMetric(10_000*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}
