@@ -171,19 +171,18 @@ func (e *editor) ambiguous(find string, hits []hit) error {
 // replaceIn replaces all hits in one leaf.
 func (e *editor) replaceIn(hits []hit, replace string) error {
 	l := hits[0].leaf
-	mode := l.b.kind
 	var edited []token
 	next := 0
-	for _, h := range hits {
-		first, last := l.tokenAt(h.from), l.tokenAt(h.to-1)
-		for last+1 < len(l.tokens) && l.starts[last+1] == l.starts[last] {
-			last++
+	for i := 0; i < len(hits); {
+		first, last := l.tokenAt(hits[i].from), l.lastToken(hits[i].to-1)
+		j := i + 1
+		for j < len(hits) && l.tokenAt(hits[j].from) <= last {
+			last = max(last, l.lastToken(hits[j].to-1))
+			j++
 		}
 		edited = append(edited, l.tokens[next:first]...)
-		head := l.text[l.starts[first]:h.from]
-		tail := l.text[h.to : l.starts[last]+len(l.tokens[last].text)]
-		edited = append(edited, plainTokens(head+replace+tail, mode)...)
-		next = last + 1
+		edited = append(edited, plainTokens(l.replaced(hits[i:j], first, last, replace), l.b.kind)...)
+		next, i = last+1, j
 	}
 	edited = append(edited, l.tokens[next:]...)
 	le := &leafEdit{p: e.p, b: l.b, old: l.tokens, new: edited, free: true}
@@ -192,6 +191,28 @@ func (e *editor) replaceIn(hits []hit, replace string) error {
 	}
 	e.pl.take(le)
 	return nil
+}
+
+// lastToken is the last token that ends with a byte of the text, empty ones included.
+func (l *leafText) lastToken(at int) int {
+	last := l.tokenAt(at)
+	for last+1 < len(l.tokens) && l.starts[last+1] == l.starts[last] {
+		last++
+	}
+	return last
+}
+
+// replaced is the text of the tokens first to last with the hits in it replaced.
+func (l *leafText) replaced(hits []hit, first, last int, replace string) string {
+	var b strings.Builder
+	at := l.starts[first]
+	for _, h := range hits {
+		b.WriteString(l.text[at:h.from])
+		b.WriteString(replace)
+		at = h.to
+	}
+	b.WriteString(l.text[at : l.starts[last]+len(l.tokens[last].text)])
+	return b.String()
 }
 
 // tokenAt is the token that holds a byte of the text.

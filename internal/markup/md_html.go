@@ -9,6 +9,9 @@ import (
 	"confluence-mcp/internal/markup/storage"
 )
 
+// maxNestedHTML is how deep <details> may stand in each other on one line.
+const maxNestedHTML = 8
+
 // htmlBlock reads raw HTML: the comment lines around macro bodies, <details>,
 // block handles, and tables; anything else stays raw.
 func (p *mdParser) htmlBlock(n *ast.HTMLBlock) *mnode {
@@ -39,7 +42,7 @@ func (p *mdParser) recognise(m *mnode) {
 		m.raw = ""
 	case m.raw == "<!-- /macro -->":
 		m.mark, m.kind = closes, kMacro
-	case strings.HasPrefix(lower, "<details"):
+	case strings.HasPrefix(lower, "<details") && strings.Contains(lower, ">") && p.nested < maxNestedHTML:
 		p.details(m)
 	case lower == "</details>":
 		m.mark, m.kind = closes, kDetails
@@ -66,7 +69,7 @@ func (p *mdParser) details(m *mnode) {
 		rest, closed = strings.TrimSpace(rest[:i]), true
 	}
 	if rest != "" {
-		if inner, err := parseMarkdown(rest); err == nil {
+		if inner, err := parseNested(rest, p.nested+1); err == nil {
 			m.kids = inner.kids
 			for _, k := range m.kids {
 				k.forget()

@@ -12,13 +12,15 @@ import (
 )
 
 // parseMarkdown reads GFM plus the Confluence forms into a block tree.
-func parseMarkdown(md string) (*mnode, error) {
+func parseMarkdown(md string) (*mnode, error) { return parseNested(md, 0) }
+
+func parseNested(md string, level int) (*mnode, error) {
 	if err := checkMarkdown(md); err != nil {
 		return nil, err
 	}
 	src := []byte(md)
 	doc := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(src))
-	p := &mdParser{src: src, md: md}
+	p := &mdParser{src: src, md: md, nested: level}
 	root := &mnode{kind: kRoot}
 	var err error
 	root.kids, err = p.fold(p.blocks(doc))
@@ -26,8 +28,9 @@ func parseMarkdown(md string) (*mnode, error) {
 }
 
 type mdParser struct {
-	src []byte
-	md  string
+	src    []byte
+	md     string
+	nested int // how many <details> of the same line this text stands in
 }
 
 func (p *mdParser) blocks(parent ast.Node) []*mnode {

@@ -209,6 +209,7 @@ func (r *renderer) quote(b *block, head string, body *storage.Node) {
 	r.flow(body)
 	leave()
 	r.trimBlanks()
+	b.mdEnd = int32(len(r.out))
 }
 
 // trimBlanks removes the blank that a container without content left.

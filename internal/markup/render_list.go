@@ -102,7 +102,8 @@ func (r *renderer) item(c *storage.Node, marker string, state task) {
 }
 
 func (r *renderer) taskList(k *storage.Node) {
-	if !hasElement(k) {
+	if k.Child("ac:task") == nil && k.Child("ac:task-list") == nil {
+		r.flow(k)
 		return
 	}
 	b := r.open(kList, k)
