@@ -40,6 +40,9 @@ var allowed = map[string][]string{
 	"internal/config":          {"internal/confluence", "internal/seal", "internal/strictyaml"},
 	"internal/confluence/rest": {"internal/confluence", "internal/seal"},
 
+	// level 2: who may see what is stored
+	"store/guard": {"internal/confluence", "internal/identity"},
+
 	// level 2: what stores and what offers
 	"store": {"internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
 	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
