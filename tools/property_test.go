@@ -21,11 +21,11 @@ import (
 // destructive is what must never be asked of Confluence, whoever asks: the end
 // of a space, a purge, a change of rights.
 func destructive(r emulator.Request) bool {
-	path := strings.ToLower(r.Path)
-	switch {
-	case strings.Contains(path, "purge"), strings.Contains(path, "_method"):
+	path, query, _ := strings.Cut(strings.ToLower(r.Path), "?")
+	if strings.Contains(path, "purge") || regexp.MustCompile(`(^|&)(purge|_method)=`).MatchString(query) { // a title may say purge
 		return true
-	case r.Method == "GET":
+	}
+	if r.Method == "GET" {
 		return false
 	}
 	if regexp.MustCompile(`permission|restriction|role|admin-key|redact|classification|invite|/version/\d+$|pagetree|archive`).MatchString(path) {
@@ -112,8 +112,12 @@ func TestG01_NothingDestructiveReachesConfluence(t *testing.T) {
 	for _, key := range []string{"ENG", "HR", "S2"} {
 		res := e.Get("u-bot", "/wiki/api/v2/spaces?keys="+key)
 		require.Equal(t, 200, res.StatusCode)
-	}
-	for _, home := range []string{"1000", "2000", "3000"} {
+		var found struct {
+			Results []struct{ HomepageID string }
+		}
+		require.NoError(t, json.NewDecoder(res.Body).Decode(&found))
+		require.Len(t, found.Results, 1, key)
+		home := found.Results[0].HomepageID // another one, if update_space made it so
 		require.Equal(t, 200, e.Get("u-bot", "/wiki/api/v2/pages/"+home+"?status=current").StatusCode, home)
 	}
 }
@@ -129,4 +133,15 @@ func (s *swappable) Visible(_ string, g policy.Group, a policy.Action) bool {
 
 func (s *swappable) NeedsResource(_, tool string, g policy.Group, a policy.Action) bool {
 	return s.profile.NeedsResource(tool, g, a)
+}
+
+func TestDestructiveIsWhatItSays(t *testing.T) {
+	for request, want := range map[string]bool{
+		"DELETE /wiki/api/v2/pages/1?purge=true": true, "DELETE /wiki/api/v2/pages/1?a=b&PURGE=1": true, "GET /x?_method=DELETE": true,
+		"DELETE /wiki/rest/api/space/ENG": true, "PUT /wiki/rest/api/content/1/restriction": true,
+		"GET /wiki/api/v2/pages?title=1001%3Fpurge%3Dtrue": false, "DELETE /wiki/api/v2/pages/1": false,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		assert.Equal(t, want, destructive(emulator.Request{Method: method, Path: path}), request)
+	}
 }
