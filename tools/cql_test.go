@@ -41,7 +41,7 @@ func TestSearchBuildsCQL(t *testing.T) {
 	}{
 		{"words", args{"query": "restart pump"}, `(siteSearch ~ "restart pump" AND type in (page, blogpost)` + onlyENG},
 		{"all filters", args{"query": "a", "space_key": "ENG", "label": "runbook", "type": "page", "ancestor_id": "12", "updated_since": "7d"},
-			`(siteSearch ~ "a" AND type = page AND space = "ENG" AND label = "runbook" AND ancestor = "12" AND lastmodified >= "2026-02-23 09:00"` + onlyENG},
+			`(siteSearch ~ "a" AND type = page AND space = "ENG" AND label = "runbook" AND ancestor = "12" AND lastmodified >= now("-10080m")` + onlyENG},
 		{"filters alone", args{"query": "*", "label": "x"}, `(type in (page, blogpost) AND label = "x"` + onlyENG + ` ORDER BY lastmodified DESC`},
 		{"raw condition", args{"query": "*", "cql": `title ~ "a" or creator = currentUser() order by created asc, title`},
 			`(type in (page, blogpost) AND (title ~ "a" or creator = currentUser())` + onlyENG + ` order by created asc, title`},

@@ -163,8 +163,7 @@ func (k *call) searchPages(ctx context.Context, in listPagesIn, paging confluenc
 		where = append(where, "label = "+confluence.QuoteCQL(in.Label))
 	}
 	if in.ChangedSince != "" {
-		since, _ := parseSince(in.ChangedSince, k.started)
-		where = append(where, "lastmodified >= "+confluence.QuoteCQL(since.Format("2006-01-02 15:04")))
+		where = append(where, k.changedSince(in.ChangedSince))
 	}
 	q := query{where: strings.Join(where, " AND "), order: "ORDER BY lastmodified DESC"}
 	hits, err := k.site.Search(ctx, confluence.Search{CQL: q.within(k.catalog.cfg.Spaces[k.info.Name]), Paging: paging})
@@ -211,7 +210,7 @@ func getHistory(ctx context.Context, k *call, in getHistoryIn) (historyOut, stri
 			return k.versions(ctx, in.PageID, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 20)})
 		},
 		show: func(v confluence.Version) string {
-			return fmt.Sprintf("- version %d, %s, by %s %s\n", v.Number, stamp(v.CreatedAt), v.AuthorID, line(v.Message))
+			return strings.TrimSpace(fmt.Sprintf("- version %d, %s, by %s %s", v.Number, stamp(v.CreatedAt), v.AuthorID, line(v.Message))) + "\n"
 		},
 	})
 	if err != nil {

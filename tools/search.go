@@ -131,8 +131,7 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 	add("label", in.Label)
 	add("ancestor", in.AncestorID)
 	if in.UpdatedSince != "" {
-		since, _ := parseSince(in.UpdatedSince, k.started)
-		all = append(all, "lastmodified >= "+confluence.QuoteCQL(since.Format("2006-01-02 15:04")))
+		all = append(all, k.changedSince(in.UpdatedSince))
 	}
 	order := ""
 	if in.CQL != "" {
@@ -149,6 +148,15 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 		order = "ORDER BY lastmodified DESC"
 	}
 	return query{where: strings.Join(all, " AND "), order: order}.within(k.catalog.cfg.Spaces[k.info.Name]), nil
+}
+
+// changedSince is the CQL condition for a point in time or an age. Confluence
+// reads a date in the time zone of the account or the site, which nobody here
+// knows, so it is asked for an age, rounded up to a minute.
+func (k *call) changedSince(s string) string {
+	since, _ := parseSince(s, k.started)
+	minutes := max(0, (k.started.Sub(since)+time.Minute-1)/time.Minute)
+	return fmt.Sprintf(`lastmodified >= now("-%dm")`, minutes)
 }
 
 // visibleHits leaves out what rules or the space limit hide. A hit without a
