@@ -86,6 +86,45 @@ func TestI03_ImagesAreTextAndForeignHostsAreNamed(t *testing.T) {
 	assert.Contains(t, text, "[links to other hosts: evil.test, other.test]")
 }
 
+// Code that begins like an image is shown as it is; an image never is.
+func TestI03_CodeIsNoImage(t *testing.T) {
+	code := func(s string) string {
+		return `<ac:structured-macro ac:name="code"><ac:plain-text-body><![CDATA[` + s + `]]></ac:plain-text-body></ac:structured-macro>`
+	}
+	text, _ := shown(t, code("let v = vec![1]; #![allow(x)]"))
+	assert.Contains(t, text, "let v = vec![1]; #![allow(x)]")
+	for _, image := range []string{"![a](https://evil.test/x)", "![a [b] c](https://evil.test/x)", "x![a][b]", "![a]\n(https://evil.test) ![b](//evil.test)"} {
+		text, _ := shown(t, code(image))
+		assert.NotContains(t, text, "![a", image)
+	}
+	text, _ = shown(t, code("![a]\n\n[a]: https://evil.test/x"))
+	assert.NotContains(t, text, "![a", "a reference, defined in another paragraph")
+
+	site := newFake()
+	site.put(page("11", "ENG", "10", "Code", code("v![1]")))
+	r, _ := newDesk(t, site).ok("get_page", args{"page_id": "11", "mode": "storage"})
+	assert.Contains(t, r.Text, "<![CDATA[v![1]]]>")
+}
+
+// What is not current is said before it is shown, and a version that is not
+// there is told from a page that is not.
+func TestPageSaysWhatItIs(t *testing.T) {
+	site := newFake()
+	gone := page("11", "ENG", "10", "Guide", "<p>x</p>")
+	gone.Status = confluence.StatusTrashed
+	site.put(gone)
+	d := newDesk(t, site)
+	r, _ := d.ok("get_page", args{"page_id": "11"})
+	assert.Contains(t, r.Text, ", TRASHED)")
+	for _, c := range []struct {
+		tool string
+		args args
+	}{{"get_page", args{"page_id": "11", "version": 99}}, {"get_page_diff", args{"page_id": "11", "from_version": 99}}} {
+		e := d.fails("not_found", c.tool, c.args)
+		assert.Contains(t, e.Message, "Page 11 has no version 99")
+	}
+}
+
 // I05: names with line breaks or of absurd length stay one line of fair length.
 func TestI05_NamesAreOneLine(t *testing.T) {
 	site := newFake()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"confluence-mcp/internal/confluence"
 )
@@ -31,9 +32,22 @@ func public(err error) confluence.Error {
 		return shown
 	}
 	message, next := saying(shown.Kind)
-	shown.Message = stopped(clip(oneLine(cmp.Or(shown.Message, message)), maxSaid))
+	shown.Message = stopped(clip(oneLine(cmp.Or(named(shown), message)), maxSaid))
 	shown.Next = stopped(clip(oneLine(cmp.Or(shown.Next, next)), maxSaid))
 	return shown
+}
+
+// named is the message of an error, as a sentence that names what it is about:
+// the client's errors are the second half of one.
+func named(e confluence.Error) string {
+	what, isHalf := strings.CutPrefix(e.Message, "it ")
+	if isHalf && e.Ref != "" {
+		return sentence(e.Ref + " " + what)
+	}
+	if e.Op != "" && e.Message != "" {
+		return sentence(e.Message)
+	}
+	return e.Message
 }
 
 // maxSaid bounds a message, in characters; some quote Confluence.

@@ -34,9 +34,33 @@ type untrusted struct {
 // guard cleans text without fencing it; home is the site's own host.
 func guard(text, home string) guarded {
 	clean, removed := stripHidden(text)
-	clean = strings.ReplaceAll(clean, "![", "[image: ")
+	clean = stillImages(clean)
 	clean = neutralise(clean)
 	return guarded{Text: clean, Hidden: removed, Hosts: externalHosts(clean, home)}
+}
+
+// stillImages turns what Markdown takes for an image into text. Code that only
+// looks like the beginning of one (vec![1], <![CDATA[) stays as it is: no
+// address follows it in its paragraph, and none is defined for a reference.
+func stillImages(s string) string {
+	const mark = "!["
+	defined := strings.Contains(s, "]:")
+	var b strings.Builder
+	for {
+		i := strings.Index(s, mark)
+		if i < 0 {
+			return b.String() + s
+		}
+		rest := s[i+len(mark):]
+		paragraph, _, _ := strings.Cut(rest, "\n\n")
+		b.WriteString(s[:i])
+		if defined || strings.Contains(paragraph, "](") || strings.Contains(paragraph, "][") {
+			b.WriteString("[image: ")
+		} else {
+			b.WriteString(mark)
+		}
+		s = rest
+	}
 }
 
 // neutralise breaks every text that looks like one of our marks.

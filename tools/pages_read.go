@@ -99,7 +99,7 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	if mode == "rendered" {
 		format = confluence.ExportView
 	}
-	p, err := k.site.Page(ctx, id, confluence.PageOptions{Format: format, Version: in.Version})
+	p, err := k.pageAt(ctx, id, format, in.Version)
 	if err != nil {
 		return pageOut{}, "", err
 	}
@@ -116,6 +116,22 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 		out.Labels = k.labelNames(ctx, p)
 	}
 	return out.cut(k, body, from.offset, cmp.Or(in.MaxChars, defaultChars))
+}
+
+// pageAt reads a page at a version, 0 for the newest. A version that is not
+// there is told from a page that is not.
+func (k *call) pageAt(ctx context.Context, id string, format confluence.BodyFormat, version int) (confluence.Page, error) {
+	p, err := k.site.Page(ctx, id, confluence.PageOptions{Format: format, Version: version})
+	if version == 0 || confluence.KindOf(err) != confluence.NotFound {
+		return p, err
+	}
+	now, nowErr := k.site.Page(ctx, id, confluence.PageOptions{})
+	if nowErr != nil {
+		return p, nowErr
+	}
+	return p, &confluence.Error{Kind: confluence.NotFound, Op: "read version", Ref: id, Err: err,
+		Message: fmt.Sprintf("Page %s has no version %d that can be read; the newest is %d.", id, version, now.Version.Number),
+		Next:    "Choose one that confluence_get_page_history lists."}
 }
 
 // place is where in a page a cursor goes on.
@@ -205,6 +221,9 @@ func (out pageOut) cut(k *call, body string, offset, limit int) (pageOut, string
 	if out.Updated != "" {
 		fmt.Fprintf(&b, ", updated %s", out.Updated)
 	}
+	if out.Status != "" && out.Status != confluence.StatusCurrent {
+		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))
+	}
 	fmt.Fprintf(&b, ")\n%s\n", out.URL)
 	if len(out.Labels) > 0 {
 		b.WriteString("Labels: " + strings.Join(out.Labels, ", ") + "\n")
@@ -256,11 +275,11 @@ func getPageDiff(ctx context.Context, k *call, in getDiffIn) (diffOut, string, e
 		return diffOut{}, "", err
 	}
 	offset, _ := strconv.Atoi(position)
-	from, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage, Version: in.FromVersion})
+	from, err := k.pageAt(ctx, in.PageID, confluence.Storage, in.FromVersion)
 	if err != nil {
 		return diffOut{}, "", err
 	}
-	to, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage, Version: in.ToVersion})
+	to, err := k.pageAt(ctx, in.PageID, confluence.Storage, in.ToVersion)
 	if err != nil {
 		return diffOut{}, "", err
 	}
