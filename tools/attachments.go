@@ -230,6 +230,7 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 		k.request.Resource.AttachmentBytes = old.Size
 	}
 	out.commit = func(ctx context.Context) (receipt, error) {
+		u.Comment = k.marked(u.Comment)
 		a, err := k.site.Upload(ctx, u)
 		return receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)}, err
 	}

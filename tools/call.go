@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/audit"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
@@ -42,6 +43,11 @@ type call struct {
 	recorded bool
 	ran      bool // the handler was reached
 	nonce    string
+
+	approved   *approval.Request // set while an approved change is made
+	earlier    *approval.Request // the newest request of this very call
+	answered   *answer           // what an earlier, executed request gave
+	approvalID string
 }
 
 // decode reads the arguments and refuses whatever the schema does not name.
@@ -162,16 +168,6 @@ func (k *call) judgePlan() error {
 	return refusal(k.decision)
 }
 
-// approve stops a write that needs a person. There is nobody to ask yet, so it
-// is refused with that reason; a dry run may go on and shows what is needed.
-func (k *call) approve(context.Context) error {
-	if k.decision.Effect != policy.RequireApproval || k.dryRun {
-		return nil
-	}
-	return &confluence.Error{Kind: confluence.Waiting, Message: cmp.Or(k.decision.Message, "This change needs an approval, and no approver is connected to this server."),
-		Next: "Nothing was changed. Tell the person you work for what you wanted to change; repeating the call does not help."}
-}
-
 // record writes the call down before it runs. A write that cannot be written
 // down does not run; a read does, and the log says that its record is missing.
 func (k *call) record(ctx context.Context) error {
@@ -197,7 +193,7 @@ func (k *call) begin(ctx context.Context) error {
 		ResourceType: r.Resource.Type, ResourceID: r.Resource.ID, SpaceKey: r.Resource.SpaceKey,
 		Effect: k.decision.Effect.String(), Reason: k.decision.Reason,
 		RulesMatched: k.decision.Matched, RulesErrored: k.decision.Errored,
-		ArgsSHA256: hex.EncodeToString(sum[:]), DryRun: k.dryRun, Write: !k.tool.ReadOnly,
+		ArgsSHA256: hex.EncodeToString(sum[:]), DryRun: k.dryRun, Write: !k.tool.ReadOnly, ApprovalID: k.approvalID,
 	})
 	if err != nil {
 		k.catalog.cfg.Logger.ErrorContext(ctx, "call not recorded", "tool", k.tool.Name, "caller", k.caller.Principal(), "err", err)

@@ -59,9 +59,11 @@ type Config struct {
 	Log    Log
 	Logger *slog.Logger // nil: nothing is logged
 	Now    func() time.Time
-	Budget Budget    // nil: only Limits bound writes
-	Deeds  Deeds     // what undo needs; nil: forgotten on restart
-	Random io.Reader // nonces, ids and the cursor key; nil: crypto/rand
+	Budget Budget // nil: only Limits bound writes
+	// Approver keeps what needs a person; nil: it is refused.
+	Approver Approver
+	Deeds    Deeds     // what undo needs; nil: forgotten on restart
+	Random   io.Reader // nonces, ids and the cursor key; nil: crypto/rand
 	// Spaces limits a site, by the name of its integration, to some space
 	// keys; a site that is not in it is open.
 	Spaces map[string][]string

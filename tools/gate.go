@@ -27,6 +27,7 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 		k.decode,   // strictly, or the error says which argument and why
 		k.limit,    // rate and budget of the principal
 		k.connect,  // Confluence, as this caller
+		k.repeat,   // writes: a change that was asked for before
 		k.describe, // what it acts on, loaded live when that matters
 		k.forbid,   // hard blocks, before any rule
 		k.decide,   // policy on what it acts on
@@ -36,6 +37,9 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 	} {
 		if err := step(ctx); err != nil {
 			return k.finish(ctx, answer{}, err), true
+		}
+		if k.answered != nil {
+			return k.finish(ctx, *k.answered, nil), true
 		}
 	}
 	out, err := k.execute(ctx)

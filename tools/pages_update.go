@@ -85,6 +85,7 @@ func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
 	out.bodyChange(now.Body, u.Body, k.home())
 	out.change.TargetSpaceKey, out.change.Title = now.SpaceKey, u.Title
 	out.commit = func(ctx context.Context) (receipt, error) {
+		u.Message = k.marked(u.Message)
 		p, err := k.site.UpdatePage(ctx, u)
 		if err != nil {
 			return receipt{}, err

@@ -27,6 +27,7 @@ type plan struct {
 	before  string // as Markdown, for the diff
 	after   string
 	base    string // the stored body it starts from, for the digest
+	was, is string // the stored bodies, for the approver
 	noop    bool   // nothing would change
 	// commit makes the write. It is the only function that changes anything.
 	commit func(ctx context.Context) (receipt, error)
@@ -78,7 +79,7 @@ func (k *call) preview() (answer, error) {
 	r.DryRun, r.Effect = true, k.decision.Effect.String()
 	r.Summary, r.Notes = k.plan.summary, k.plan.notes
 	r.AddedLines, r.RemovedLines = countLines(k.plan.before, k.plan.after)
-	digest, err := k.digest()
+	digest, err := k.digest(k.decision.Revision)
 	if err != nil {
 		return answer{}, err
 	}
@@ -93,25 +94,28 @@ func (k *call) preview() (answer, error) {
 	return answer{text: r.text(), structured: r}, nil
 }
 
-// digest names exactly this change: who, where, what, on which base, under
-// which policy. Any difference gives another one.
-func (k *call) digest() (string, error) {
-	var args map[string]json.RawMessage
-	if err := json.Unmarshal(k.args, &args); err != nil {
-		return "", fmt.Errorf("normalise arguments: %w", err)
-	}
-	delete(args, "dry_run")
-	base := sha256.Sum256([]byte(k.plan.base))
+// digest names exactly this change: who, where, what, on which base, with what
+// result, under which policy revision. Any difference gives another one.
+func (k *call) digest(revision string) (string, error) {
+	p := k.plan
 	canonical, err := json.Marshal(map[string]any{
-		"v": 1, "site": k.info.ID, "tool": k.tool.Name, "args": args, "principal": k.caller.Principal(),
-		"page": k.request.Resource.ID, "base_version": k.request.Resource.Version,
-		"base_sha256": hex.EncodeToString(base[:]), "policy": k.decision.Revision,
+		"v": 1, "site": k.info.ID, "tool": k.tool.Name, "args": json.RawMessage(withoutDryRun(k.args)), "principal": k.caller.Principal(),
+		"page": k.request.Resource.ID, "base_version": k.request.Resource.Version, "policy": revision,
+		"base_sha256": sumOf(p.base), "shown_sha256": sumOf(p.summary, p.before, p.after, p.was, p.is),
 	})
 	if err != nil {
 		return "", fmt.Errorf("digest: %w", err)
 	}
-	sum := sha256.Sum256(canonical)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return "sha256:" + sumOf(string(canonical)), nil
+}
+
+// sumOf is the SHA-256, in hex, of parts that cannot be shifted into another.
+func sumOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // text is the receipt for a model.
@@ -150,6 +154,7 @@ func (r receipt) text() string {
 // bodyChange fills what rules see of a body that goes from before to after,
 // both storage; the lines compared are those of the Markdown.
 func (p *plan) bodyChange(before, after, home string) {
+	p.was, p.is = before, after
 	p.change.BodyBytes = int64(len(after))
 	for _, op := range lineDiff(p.before, p.after) {
 		switch op.sign {

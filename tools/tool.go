@@ -3,6 +3,7 @@ package tools
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"confluence-mcp/policy"
 )
@@ -55,6 +56,9 @@ func Failure(err error) Result {
 		Kind: e.StableCode(), Message: e.Message, Next: e.Next,
 		Retryable: e.Retryable(), RetryAfter: int(e.RetryAfter.Seconds() + 0.999),
 	}}
+	if strings.HasPrefix(shown.Error.Kind, "approval.") {
+		shown.Error.ApprovalID = e.Ref
+	}
 	structured, encErr := encode(shown)
 	if encErr != nil {
 		structured = json.RawMessage(`{"error":{"kind":"internal","message":"The answer could not be encoded.","next":"","retryable":false}}`)
@@ -76,4 +80,5 @@ type failureBody struct {
 	Next       string `json:"next"`
 	Retryable  bool   `json:"retryable"`
 	RetryAfter int    `json:"retry_after_seconds,omitempty"`
+	ApprovalID string `json:"approval_id,omitempty"`
 }

@@ -120,18 +120,3 @@ func (k *call) me(ctx context.Context) (confluence.User, error) {
 	}
 	return k.site.CurrentUser(ctx)
 }
-
-type getApprovalIn struct {
-	ApprovalID  string `json:"approval_id" is:"user,min=1"`
-	WaitSeconds int    `json:"wait_seconds,omitempty" is:"min=0,max=50"`
-}
-
-type approvalOut struct {
-	ID    string `json:"id"`
-	State string `json:"state"`
-}
-
-func getApproval(_ context.Context, _ *call, in getApprovalIn) (approvalOut, string, error) {
-	return approvalOut{}, "", &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: in.ApprovalID,
-		Message: "You have no approval with this id.", Next: "A call that needs an approval is refused by this server and changes nothing; ask the administrator."}
-}
