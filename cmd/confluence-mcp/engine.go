@@ -12,6 +12,7 @@ import (
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/redact"
 	"confluence-mcp/policy"
+	"confluence-mcp/policy/budget"
 	"confluence-mcp/policy/reload"
 	"confluence-mcp/store"
 	"confluence-mcp/tools"
@@ -40,7 +41,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, precious: precious, sites: &sites{}, logger: logger}
-	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.makeCatalog(p.now)); err != nil {
+	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
 	return e, nil
@@ -93,9 +94,13 @@ func (p program) connectAll(ctx context.Context, e *engine) error {
 	return nil
 }
 
-func (e *engine) makeCatalog(now func() time.Time) error {
+func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 	if e.profiles == nil {
 		return nil // loadProfiles has said why
+	}
+	book, err := budget.Open(ctx, spendings{e.precious}, now())
+	if err != nil {
+		return err
 	}
 	spaces := map[string][]string{}
 	for _, in := range e.cfg.Integrations {
@@ -107,7 +112,8 @@ func (e *engine) makeCatalog(now func() time.Time) error {
 	if e.cfg.ReadOnly {
 		decider = readOnly{decider}
 	}
-	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces})
+	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
+		Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }

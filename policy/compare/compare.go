@@ -64,7 +64,8 @@ type Cell struct {
 	After  string        `json:"after"`
 }
 
-// Change is a limit that changed. An empty text is no limit.
+// Change is a limit that changed, with its default where a profile gives none.
+// An empty text is no limit.
 type Change struct {
 	Limit  string `json:"limit"`
 	Before string `json:"before"`
@@ -216,7 +217,7 @@ func limits(before, after *policy.Profile) []Change {
 		larger := was != nil && (is == nil || *is > *was)
 		out = append(out, Change{Limit: name, Before: number(was), After: number(is), Widens: larger && matters})
 	}
-	was, is := before.File().Limits, after.File().Limits
+	was, is := before.File().Limits.Effective(), after.File().Limits.Effective()
 	deletes := writes(after, policy.Delete)
 	edits := writes(after, policy.Create) || writes(after, policy.Update)
 	add("writes_per_minute", wide(was.WritesPerMinute), wide(is.WritesPerMinute), deletes || edits)

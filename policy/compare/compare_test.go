@@ -88,6 +88,9 @@ func TestLimitsThatLetMoreThroughWiden(t *testing.T) {
 		{"writes_per_minute: 6", "writes_per_minute: 5", false},
 		{"deletes_per_day: 6", "", true},
 		{"", "deletes_per_day: 6", false},
+		{"", "deletes_per_day: 100", false},
+		{"", "deletes_per_day: 101", true},
+		{"writes_per_minute: 121", "", false},
 		{"deletes_per_day: 6", "deletes_per_day: 6", false},
 	}
 	for _, c := range cases {

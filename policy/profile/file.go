@@ -31,12 +31,25 @@ type Grant struct {
 	RequireApproval bool   `json:"require_approval,omitempty"`
 }
 
-// Limits bound what one principal does, dry runs excepted. Nil is no limit,
-// zero is none at all.
+// Limits bound what one principal does, dry runs excepted. Zero is none at
+// all; nil is what [Limits.Effective] says.
 type Limits struct {
 	WritesPerMinute *int   `json:"writes_per_minute,omitempty"` // a sliding 60 s
 	DeletesPerDay   *int   `json:"deletes_per_day,omitempty"`   // a sliding 24 h
 	MaxBodyBytes    *int64 `json:"max_body_bytes,omitempty"`    // of one write
+}
+
+// Effective fills in what a profile does not say: 120 writes a minute, 100
+// deletions a day, and no limit of its own to the size of one write.
+func (l Limits) Effective() Limits {
+	writes, deletes := 120, 100
+	if l.WritesPerMinute == nil {
+		l.WritesPerMinute = &writes
+	}
+	if l.DeletesPerDay == nil {
+		l.DeletesPerDay = &deletes
+	}
+	return l
 }
 
 // Rule narrows what the levels allow. When is a CEL expression of type bool;
