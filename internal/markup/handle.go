@@ -2,18 +2,26 @@ package markup
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"strconv"
 	"strings"
 )
 
-var handleCoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+const handleLetters = "abcdefghijklmnopqrstuvwxyz234567"
 
 // handleOf names a block: the first 40 bits of SHA-256 over what it is, so the
 // name survives edits elsewhere on the page.
 func handleOf(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return "b" + handleCoding.EncodeToString(sum[:5])
+	bits := uint64(0)
+	for _, b := range sum[:5] {
+		bits = bits<<8 | uint64(b)
+	}
+	out := []byte("b--------")
+	for i := 8; i > 0; i-- {
+		out[i] = handleLetters[bits%32]
+		bits /= 32
+	}
+	return string(out)
 }
 
 // handle is handleOf with a number for equal content.

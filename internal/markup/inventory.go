@@ -74,12 +74,40 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 		}
 	case "ac:adf-extension":
 		v.Macros["adf-extension"]++
+	case "ac:image":
+		v.Images++
+	case "ac:task":
+		v.Tasks++
+	case "time":
+		v.Dates++
+	case "ac:emoticon":
+		v.Emoji++
+	case "ac:inline-comment-marker":
+		v.Comments[t.Attr(k, "ac:ref")]++
+	case "td", "th":
+		if c, r := t.Attr(k, "colspan"), t.Attr(k, "rowspan"); c != "" && c != "1" || r != "" && r != "1" {
+			v.Merged++
+		}
+	case "ac:placeholder":
+		v.Placeholder++
+	default:
+		v.reference(t, k)
+	}
+}
+
+// reference counts what points to something else.
+func (v *Inventory) reference(t *storage.Tree, k *storage.Node) {
+	switch k.Name {
 	case "ri:user":
 		v.Mentions[userID(t, k)]++
 	case "ri:page", "ri:blog-post":
 		v.Pages[t.Attr(k, "ri:space-key")+"/"+t.Attr(k, "ri:content-title")]++
 	case "ri:content-entity":
 		v.Pages["#"+t.Attr(k, "ri:content-id")]++
+	case "ri:space":
+		v.Pages[t.Attr(k, "ri:space-key")+"/"]++
+	case "ri:shortcut":
+		v.Pages["shortcut "+t.Attr(k, "ri:key")+"/"+t.Attr(k, "ri:parameter")]++
 	case "ri:attachment":
 		v.Attachments[t.Attr(k, "ri:filename")]++
 	case "ri:url":
@@ -89,26 +117,6 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 	case "img":
 		v.Images++
 		v.host(t.Attr(k, "src"))
-	case "ac:image":
-		v.Images++
-	case "ac:task":
-		v.Tasks++
-	case "time":
-		v.Dates++
-	case "ac:emoticon":
-		v.Emoji++
-	case "ri:space":
-		v.Pages[t.Attr(k, "ri:space-key")+"/"]++
-	case "ri:shortcut":
-		v.Pages["shortcut "+t.Attr(k, "ri:key")+"/"+t.Attr(k, "ri:parameter")]++
-	case "ac:inline-comment-marker":
-		v.Comments[t.Attr(k, "ac:ref")]++
-	case "td", "th":
-		if c, r := t.Attr(k, "colspan"), t.Attr(k, "rowspan"); c != "" && c != "1" || r != "" && r != "1" {
-			v.Merged++
-		}
-	case "ac:placeholder":
-		v.Placeholder++
 	}
 }
 

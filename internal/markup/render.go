@@ -25,10 +25,11 @@ type renderer struct {
 	anchors []string
 	mode    escapeMode
 	pool    []block
+	class   [256]uint8
 }
 
 func render(t *storage.Tree, v View) *page {
-	r := &renderer{tree: t, src: t.Source, view: v, handles: map[string]int{}}
+	r := &renderer{tree: t, src: t.Source, view: v, handles: map[string]int{}, class: classes()}
 	r.out = make([]byte, 0, len(t.Source)/2+64)
 	r.pieces = make([]piece, 0, len(t.Source)/64+16)
 	root := r.newBlock(kRoot, t.Root)

@@ -17,8 +17,8 @@ const (
 	escHTML                   // inside an HTML table
 )
 
-// class sorts the bytes of text by what writing them takes.
-var class = func() (c [256]uint8) {
+// classes sorts the bytes of text by what writing them takes.
+func classes() (c [256]uint8) {
 	for i := range c {
 		switch {
 		case i >= 0x80:
@@ -36,7 +36,7 @@ var class = func() (c [256]uint8) {
 		c[x] = cDigit
 	}
 	return c
-}()
+}
 
 const (
 	cPlain uint8 = iota
@@ -53,14 +53,14 @@ func (r *renderer) textNode(n *storage.Node) {
 	base := n.OpenEnd
 	cdata := n.Kind == storage.CDATA
 	for i := 0; i < len(s); {
-		switch class[s[i]] {
+		switch r.class[s[i]] {
 		case cPlain:
 			i = r.plainRun(s, i, base)
 		case cDigit:
 			i = r.digits(s, i, base)
 		case cSpace:
 			j := i + 1
-			for j < len(s) && class[s[j]] == cSpace {
+			for j < len(s) && r.class[s[j]] == cSpace {
 				j++
 			}
 			r.whiteSpace(base+int32(i), base+int32(j))
@@ -82,8 +82,8 @@ func (r *renderer) plainRun(s string, i int, base int32) int {
 	r.ready(s[i])
 	j := i + 1
 	for j < len(s) {
-		c := class[s[j]]
-		if c <= cDigit || c == cSpace && s[j] == ' ' && j+1 < len(s) && class[s[j+1]] <= cDigit {
+		c := r.class[s[j]]
+		if c <= cDigit || c == cSpace && s[j] == ' ' && j+1 < len(s) && r.class[s[j+1]] <= cDigit {
 			j++
 			continue
 		}
@@ -129,7 +129,7 @@ func (r *renderer) digits(s string, i int, base int32) int {
 	r.ready('0')
 	first := r.lineStart()
 	j := i + 1
-	for j < len(s) && class[s[j]] == cDigit {
+	for j < len(s) && r.class[s[j]] == cDigit {
 		j++
 	}
 	r.same(s[i:j], base+int32(i))
