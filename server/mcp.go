@@ -237,14 +237,15 @@ func crowded() *refusal {
 }
 
 // readBody reads a request body within its cap and with a deadline for every
-// MiB, so that neither size nor patience of a client costs much.
+// MiB, so that neither size nor patience of a client costs much. The deadline
+// of a body that was refused stands: net/http goes on reading it, to use the
+// connection again, and must not do so for ever.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	limit, largest := s.bodyCap(r.Header.Get("Mcp-Name")), s.largestBody()
 	if r.ContentLength > largest {
 		return nil, tooLarge()
 	}
 	conn := http.NewResponseController(w)
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }() // the answer may take its time
 	var body []byte
 	for {
 		_ = conn.SetReadDeadline(s.cfg.Now().Add(s.cfg.BodyTimeout)) // a recorder in a test has none
@@ -254,6 +255,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refu
 		case err != nil:
 			return nil, refuse(http.StatusRequestTimeout, "slow", "input.slow", "The body did not arrive in time, or not whole.", "Send it again.")
 		case len(chunk) == 0:
+			_ = conn.SetReadDeadline(time.Time{}) // the answer may take its time
 			return body, nil
 		case int64(len(body)) > limit && limit < largest:
 			if limit = s.bodyCap(toolOf(body)); int64(len(body)) > limit {
