@@ -1,0 +1,261 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/tools"
+)
+
+// TestA01_A02_A04_A05_A08_A09_A11_B01_B05_B08_RefusedRequestsReachNothing sends
+// the whole product what it must not serve: it answers as it should, asks
+// Confluence nothing, and has decided nothing.
+func TestA01_A02_A04_A05_A08_A09_A11_B01_B05_B08_RefusedRequestsReachNothing(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken)
+	good := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` + statelessMeta + `,"name":"confluence_get_page","arguments":{"page_id":"1001"}}}`
+	headers := func(name, value string) map[string]string {
+		h := map[string]string{"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "confluence_get_page"}
+		if name != "" {
+			h[name] = value
+		}
+		return h
+	}
+	for _, c := range []struct {
+		name, key, path, body string
+		header                map[string]string
+		status                int
+	}{
+		{"A01 foreign origin", annKey, "/mcp", good, headers("Origin", "https://evil.example"), 403},
+		{"A01 null origin", annKey, "/mcp", good, headers("Origin", "null"), 403},
+		{"A01 look-alike origin", annKey, "/mcp", good, headers("Origin", "http://localhost.evil.example"), 403},
+		{"A04 duplicate key", annKey, "/mcp", strings.Replace(good, `"page_id":"1001"`, `"page_id":"1001","page_id":"1002"`, 1), headers("", ""), 400},
+		{"A04 duplicate arguments", annKey, "/mcp", strings.Replace(good, `"arguments":`, `"arguments":{},"arguments":`, 1), headers("", ""), 400},
+		{"A04 key in capitals", annKey, "/mcp", strings.Replace(good, `"name":`, `"NAME":`, 1), headers("", ""), 400},
+		{"A04 key with NUL", annKey, "/mcp", strings.Replace(good, `"page_id":`, `"a\u0000":1,"page_id":`, 1), headers("", ""), 400},
+		{"A05 too deep", annKey, "/mcp", strings.Replace(good, `"1001"`, strings.Repeat("[", 80)+strings.Repeat("]", 80), 1), headers("", ""), 400},
+		{"A05 too wide", annKey, "/mcp", strings.Replace(good, `"1001"`, "["+strings.Repeat("1,", 99_999)+"1]", 1), headers("", ""), 400},
+		{"A08 invented session", annKey, "/mcp", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, map[string]string{"Mcp-Session-Id": "mcp-session-0b9f7c1e-5e0a-4a8b-9d53-0f3f1c2b7a61"}, 404},
+		{"A09 another name in the header", annKey, "/mcp", good, headers("Mcp-Name", "confluence_search"), 400},
+		{"A09 another version in the header", annKey, "/mcp", good, headers("MCP-Protocol-Version", "2025-11-25"), 400},
+		{"A11 key in the URL", "", "/mcp?access_token=" + annKey, good, headers("", ""), 401},
+		{"A11 key in the URL besides the header", annKey, "/mcp?access_token=" + annKey, good, headers("", ""), 401},
+		{"B01 no key", "", "/mcp", good, headers("", ""), 401},
+		{"B01 Basic", "", "/mcp", good, headers("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("bot@acme.test:"+botToken))), 401},
+		{"B05 the token of Confluence", botToken, "/mcp", good, headers("", ""), 401},
+		{"B05 another token of Confluence", wrongToken, "/mcp", good, headers("", ""), 401},
+		{"B08 a shortened key", annKey[:len(annKey)-1], "/mcp", good, headers("", ""), 401},
+		{"B08 a longer key", annKey + "0", "/mcp", good, headers("", ""), 401},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := p.send(http.MethodPost, c.path, c.key, c.body, c.header)
+			assert.Equal(t, c.status, got.status, got.body)
+			assert.Equal(t, "no-store", got.header.Get("Cache-Control"))
+			if c.status == 401 {
+				assert.Contains(t, got.header.Get("WWW-Authenticate"), "resource_metadata=")
+			}
+		})
+	}
+	t.Run("A02 foreign host", func(t *testing.T) {
+		conn := p.dial()
+		_, err := fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", annKey, len(good), good)
+		require.NoError(t, err)
+		line := make([]byte, 64)
+		n, err := conn.Read(line)
+		require.NoError(t, err)
+		assert.Contains(t, string(line[:n]), " 403 ")
+	})
+	assert.Empty(t, site.Requests(0), "nothing reached Confluence")
+	assert.Equal(t, http.StatusOK, p.send(http.MethodPost, "/mcp", annKey, good, headers("", "")).status, "the same request, unspoilt")
+	reached := site.Requests(0)
+	require.NotEmpty(t, reached)
+	for _, r := range reached {
+		assert.Equal(t, "u-bot", r.User, "Confluence is asked with its own credential, never with the caller's")
+	}
+	assert.Len(t, p.audit(), 1, "one call was decided")
+}
+
+func (p *product) dial() net.Conn {
+	p.t.Helper()
+	var d net.Dialer
+	conn, err := d.DialContext(p.t.Context(), "tcp", strings.TrimPrefix(p.url, "http://"))
+	require.NoError(p.t, err)
+	p.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// TestA12_EveryAnswerIsPrivate asks everything that lists or reads.
+func TestA12_EveryAnswerIsPrivate(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken)
+	answers := map[string]reply{}
+	for _, method := range []string{"tools/list", "server/discover", "resources/list", "resources/templates/list", "prompts/list"} {
+		answers[method] = p.rpc(annKey, method, "", "")
+	}
+	answers["initialize"] = p.send(http.MethodPost, "/mcp", annKey, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`, nil)
+	args := map[string]map[string]any{"get_page": {"page_id": "1001"}, "search": {"query": "pump"}, "list_pages": {"space_key": "ENG"}, "get_page_history": {"page_id": "1001"}, "get_page_diff": {"page_id": "1001", "from_version": 1},
+		"get_comments": {"page_id": "1001"}, "get_space": {"space_key": "ENG"}, "get_attachments": {"page_id": "1001"}, "download_attachment": {"attachment_id": "att6002"}, "search_user": {"query": "Ann"}, "get_approval": {"approval_id": "x"}}
+	for _, tool := range tools.Every() {
+		if tool.ReadOnly {
+			name := strings.TrimPrefix(tool.Name, "confluence_")
+			a := args[name]
+			if a == nil {
+				a = map[string]any{}
+			}
+			answers[tool.Name] = p.call(annKey, name, a)
+			answers[tool.Name+" refused"] = p.call(annKey, name, map[string]any{"nope": 1})
+		}
+	}
+	for _, path := range []string{"/metrics", "/readyz", "/healthz", "/.well-known/oauth-protected-resource", "/nothing"} {
+		answers[path] = p.send(http.MethodGet, path, opsKey, "", nil)
+	}
+	assert.Greater(t, len(answers), 30)
+	for name, got := range answers {
+		if name != "/nothing" && name != "/metrics" {
+			assert.Equal(t, "no-store", got.header.Get("Cache-Control"), name)
+		}
+		assert.NotContains(t, strings.ReplaceAll(got.body, " ", ""), `"cacheScope":"public"`, name)
+		if got.status == http.StatusOK && strings.HasSuffix(name, "/list") || name == "server/discover" {
+			assert.Contains(t, got.body, `"cacheScope":"private"`, name)
+		}
+	}
+}
+
+// TestA13_AFloodDoesNotReachOthers: one caller sends far more than is served,
+// another one notices nothing.
+func TestA13_AFloodDoesNotReachOthers(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken)
+	var limited, served atomic.Int64
+	var flood sync.WaitGroup
+	for range 8 {
+		flood.Go(func() {
+			for range 125 {
+				switch got := p.rpc(annKey, "tools/list", "", ""); got.status {
+				case http.StatusTooManyRequests:
+					limited.Add(1)
+					assert.Contains(t, got.body, "limit.rate")
+					assert.NotEmpty(t, got.header.Get("Retry-After"))
+				case http.StatusOK:
+					served.Add(1)
+				}
+			}
+		})
+	}
+	for range 20 {
+		got := p.call(bobKey, "get_page", map[string]any{"page_id": "1001"})
+		assert.False(t, got.tool(t).IsError, got.body)
+	}
+	flood.Wait()
+	assert.Equal(t, int64(1000), limited.Load()+served.Load())
+	assert.Greater(t, limited.Load(), int64(100))
+}
+
+// TestA14_HiddenToolsTakeAsLongAsUnknownOnes compares the answers and their
+// times.
+func TestA14_HiddenToolsTakeAsLongAsUnknownOnes(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken)
+	ask := func(name string) (string, time.Duration) {
+		began := time.Now()
+		got := p.rpc(bobKey, "tools/call", name, `"arguments":{"page_id":"1001"}`)
+		took := time.Since(began)
+		return fmt.Sprint(got.status, " ", strings.ReplaceAll(got.body, name, "NAME")), took
+	}
+	names := []string{"confluence_delete_wiki", "confluence_delete_page", "confluence_GET_PAGE"}
+	times := map[string][]time.Duration{}
+	first, _ := ask(names[0])
+	for range 40 { // within what one caller may ask at once
+		for _, name := range names[:2] {
+			text, took := ask(name)
+			assert.Equal(t, first, text, name)
+			times[name] = append(times[name], took)
+		}
+	}
+	text, _ := ask(names[2])
+	assert.Equal(t, first, text, "another case is another name")
+	unknown, hidden := middle(times[names[0]]), middle(times[names[1]])
+	assert.Less(t, (unknown - hidden).Abs(), 2*time.Millisecond+min(unknown, hidden), "unknown %s, hidden %s", unknown, hidden)
+	assert.Empty(t, site.Requests(0))
+	assert.Empty(t, p.audit(), "a tool nobody knows is not decided about")
+}
+
+func middle(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// TestA06_SlowClientsDisturbNobody: 500 connections that trickle bytes are
+// closed within the product's own times, and callers are served meanwhile.
+func TestA06_SlowClientsDisturbNobody(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken)
+	began := time.Now()
+	var slow sync.WaitGroup
+	var last atomic.Int64 // nanoseconds until the last one was closed
+	for i := range 500 {
+		conn := p.dial()
+		slow.Go(func() {
+			start := "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+			if i%2 == 0 {
+				start += "Authorization: Bearer " + annKey + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+			}
+			trickle(conn, start)
+			last.Store(max(last.Load(), int64(time.Since(began))))
+		})
+	}
+	var times []time.Duration
+	for range 60 {
+		at := time.Now()
+		got := p.call(bobKey, "get_space", map[string]any{"space_key": "ENG"})
+		assert.False(t, got.tool(t).IsError, got.body)
+		times = append(times, time.Since(at))
+	}
+	slow.Wait()
+	slices.Sort(times)
+	assert.Less(t, times[len(times)-1], 2*time.Second, "the slowest call of a healthy caller")
+	assert.Less(t, time.Duration(last.Load()), 12*time.Second, "ten seconds, and a little for a busy machine")
+}
+
+// trickle sends one byte each half second until the server closes.
+func trickle(conn net.Conn, start string) {
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write([]byte(start)); err != nil {
+		return
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		buf := make([]byte, 4096)
+		for {
+			if _, err := conn.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-closed:
+			return
+		case <-tick.C:
+			if _, err := conn.Write([]byte("X")); err != nil {
+				<-closed
+				return
+			}
+		}
+	}
+}
