@@ -200,4 +200,3 @@ func TestNobodyElsesApproval(t *testing.T) {
 	_, err = open(t, t.TempDir()).LatestApproval(context.Background(), "x")
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
 }
-
