@@ -99,7 +99,7 @@ func newApproving(t *testing.T) *approving {
 	require.NoError(t, err)
 	a.desk, a.site = emulated(t, "u-ops", func(c *tools.Config) {
 		c.Approver, c.Policy, c.Now = a.svc, a.policy, a.now
-		c.Limits = tools.Limits{CallsPerMinute: 1e6, WritesPerMinute: 1e6, DeletesPerDay: 1e6}
+		c.Limits = tools.Limits{CallsPerMinute: 1e6}
 	})
 	a.who.Profile = "careful"
 	a.shaky = &shaky{Executor: a.cat}

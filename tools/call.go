@@ -81,7 +81,7 @@ func (k *call) decode(context.Context) error {
 }
 
 func (k *call) limit(context.Context) error {
-	return k.catalog.budgets.take(k.caller.Principal(), k.tool.Action, k.dryRun, k.started)
+	return k.catalog.rates.take(k.caller.Principal(), k.started)
 }
 
 func (k *call) connect(ctx context.Context) error {

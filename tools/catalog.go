@@ -43,13 +43,11 @@ type Budget interface {
 
 // Limits bound what one caller can ask for. A zero field takes its default.
 type Limits struct {
-	CallsPerMinute  int           // per principal, 600
-	WritesPerMinute int           // per principal, 120
-	DeletesPerDay   int           // per principal, 100
-	Timeout         time.Duration // of one call, 60 s
-	ResultBytes     int           // text of one answer, 256 KiB
-	ArgumentBytes   int           // arguments of one call, 16 MiB
-	UploadBytes     int64         // one attachment, 10 MiB
+	CallsPerMinute int           // per principal, 600
+	Timeout        time.Duration // of one call, 60 s
+	ResultBytes    int           // text of one answer, 256 KiB
+	ArgumentBytes  int           // arguments of one call, 16 MiB
+	UploadBytes    int64         // one attachment, 10 MiB
 }
 
 // Config is what a [Catalog] needs. Sites, Policy, Log and Now must be set.
@@ -59,7 +57,7 @@ type Config struct {
 	Log    Log
 	Logger *slog.Logger // nil: nothing is logged
 	Now    func() time.Time
-	Budget Budget // nil: only Limits bound writes
+	Budget Budget // nil: only CallsPerMinute bounds writes
 	// Approver keeps what needs a person; nil: it is refused.
 	Approver Approver
 	Deeds    Deeds     // what undo needs; nil: forgotten on restart
@@ -77,7 +75,7 @@ type Catalog struct {
 	tools   []*tool // sorted by name
 	byName  map[string]*tool
 	cursors cursorBook
-	budgets *budgets
+	rates   *rates
 	taints  *taints
 }
 
@@ -108,7 +106,7 @@ func New(cfg Config) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
-	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, budgets: newBudgets(cfg.Limits),
+	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, rates: newRates(cfg.Limits.CallsPerMinute),
 		taints: &taints{of: map[string]time.Time{}}}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {
@@ -166,8 +164,6 @@ func actionOrder(a policy.Action) int {
 
 func (l Limits) withDefaults() Limits {
 	l.CallsPerMinute = cmp.Or(l.CallsPerMinute, 600)
-	l.WritesPerMinute = cmp.Or(l.WritesPerMinute, 120)
-	l.DeletesPerDay = cmp.Or(l.DeletesPerDay, 100)
 	l.Timeout = cmp.Or(l.Timeout, time.Minute)
 	l.ResultBytes = cmp.Or(l.ResultBytes, 256<<10)
 	l.ArgumentBytes = cmp.Or(l.ArgumentBytes, 16<<20)

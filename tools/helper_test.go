@@ -124,7 +124,7 @@ func newDesk(t *testing.T, site tools.Site, change ...func(*tools.Config)) *desk
 func (d *desk) with(p tools.Decider) *desk {
 	d.t.Helper()
 	other := *d
-	other.cfg.Policy, other.cfg.Limits = p, tools.Limits{CallsPerMinute: 1e6, WritesPerMinute: 1e6, DeletesPerDay: 1e6}
+	other.cfg.Policy, other.cfg.Limits = p, tools.Limits{CallsPerMinute: 1e6}
 	var err error
 	other.cat, err = tools.New(other.cfg)
 	require.NoError(d.t, err)

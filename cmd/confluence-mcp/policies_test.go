@@ -11,8 +11,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/policies"
 	"confluence-mcp/policy"
+	"confluence-mcp/policy/budget"
 	"confluence-mcp/tools"
 )
 
@@ -69,4 +72,48 @@ func TestShippedProfilesNameToolsThatExist(t *testing.T) {
 	}
 	_, err := policy.LoadFor(names, policies.FS)
 	require.NoError(t, err)
+}
+
+// G09: however many deletions are asked for in a minute, a caller of a profile
+// that says nothing about it gets 120 writes a minute and 100 deletions a day,
+// and another caller has budgets of its own.
+func TestG09_DeletionsArePerPrincipalAndDay(t *testing.T) {
+	e, _ := openTeam(t, wideTeam)
+	start, ctx := time.Now(), context.Background()
+	book, err := budget.Open(ctx, spendings{e.precious}, start)
+	require.NoError(t, err)
+	purse := allowance{book: book, profiles: e.profiles}
+	ann := identity.Caller{Agent: "a", AccountID: "u-ann", Kind: identity.User, Profile: "team"}
+	let := func(c identity.Caller, n int, at time.Time) (done int, last error) {
+		for range n {
+			if err := purse.Spend(ctx, c, policy.Delete, at); err != nil {
+				last = err
+				continue
+			}
+			done++
+		}
+		return done, last
+	}
+	done, err := let(ann, 200, start)
+	assert.Equal(t, 100, done)
+	var refused *confluence.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "limit.destructive", refused.Code)
+	assert.Equal(t, 24*time.Hour, refused.RetryAfter)
+	require.NoError(t, purse.Spend(ctx, ann, policy.Update, start), "other writes go on")
+
+	bob := ann
+	bob.AccountID = "u-bob"
+	require.NoError(t, purse.Spend(ctx, bob, policy.Delete, start))
+	again, err := budget.Open(ctx, spendings{e.precious}, start.Add(time.Hour))
+	require.NoError(t, err)
+	purse.book = again
+	done, _ = let(ann, 5, start.Add(time.Hour))
+	assert.Zero(t, done, "after a restart")
+	done, _ = let(ann, 5, start.Add(25*time.Hour))
+	assert.Equal(t, 5, done, "a day later")
+
+	ann.Profile = "gone"
+	require.ErrorAs(t, purse.Spend(ctx, ann, policy.Update, start), &refused)
+	assert.Equal(t, confluence.Denied, refused.Kind)
 }
