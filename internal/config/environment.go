@@ -34,6 +34,9 @@ func (s Source) environment(c *Config) error {
 		return invalid(EnvURL+" holds a user name or password", "Write the address alone; set "+EnvUsername+" and "+EnvAPIToken+" beside it.", nil)
 	}
 	i := Integration{Name: DefaultIntegration, BaseURL: s.Getenv(EnvURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(EnvSpaces))}
+	if s.Getenv(EnvSpaces) != "" && len(i.Spaces) == 0 { // none named must not mean all
+		return invalid(EnvSpaces+" is set, but names no space", "Set it to space keys with commas between, or unset it for all spaces.", nil)
+	}
 	switch api, pat := s.Getenv(EnvAPIToken), s.Getenv(EnvPAT); {
 	case api != "" && s.Getenv(EnvUsername) == "":
 		return invalid(EnvAPIToken+" is set, "+EnvUsername+" is not", "Set "+EnvUsername+" to the e-mail address the API token belongs to.", nil)
