@@ -116,8 +116,10 @@ func socketPath(dir string) string {
 
 // Listen opens the socket, mode 0600, in place of one a crashed owner left.
 func (o *Owner) Listen() (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(o.socket), 0o700); err != nil {
-		return nil, fmt.Errorf("owner socket: %w", err)
+	if filepath.Base(o.socket) != socketFile {
+		if err := ownFolder(filepath.Dir(o.socket)); err != nil {
+			return nil, fmt.Errorf("owner socket: %w", err)
+		}
 	}
 	if err := os.Remove(o.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("owner socket: %w", err)
@@ -130,6 +132,24 @@ func (o *Owner) Listen() (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// ownFolder makes the folder of a socket. One that is there already, below the
+// temporary folder of everybody, must be this user's and closed to others:
+// whoever owns it could put a socket of their own in the place of ours. Only
+// its owner can change its mode.
+func ownFolder(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err == nil || !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	at, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !at.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 // Close gives the folder back.

@@ -165,3 +165,33 @@ func TestSocketIsTheOwnersAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), s.Mode().Perm())
 }
+
+// A folder of the temporary one may have been put there by anybody.
+func TestSocketFolderMustBeOwn(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	folder := filepath.Join(temp, fmt.Sprintf("confluence-mcp-%d", os.Getuid()))
+	listen := func(t *testing.T) error {
+		o, err := owner.Claim(filepath.Join(t.TempDir(), strings.Repeat("long-", 30)))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = o.Close() })
+		l, err := o.Listen()
+		if err == nil {
+			require.NoError(t, l.Close())
+		}
+		return err
+	}
+	t.Run("a link to elsewhere", func(t *testing.T) {
+		require.NoError(t, os.Symlink(t.TempDir(), folder))
+		assert.ErrorContains(t, listen(t), "is not a folder")
+		require.NoError(t, os.Remove(folder))
+	})
+	t.Run("open to others", func(t *testing.T) {
+		require.NoError(t, os.Mkdir(folder, 0o700))
+		require.NoError(t, os.Chmod(folder, 0o777))
+		require.NoError(t, listen(t))
+		at, err := os.Stat(folder)
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o700), at.Mode().Perm(), "it is closed before it is used")
+	})
+}
