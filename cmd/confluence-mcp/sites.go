@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -54,12 +55,18 @@ func (s *sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) 
 	return i.person(ctx, c.AccountID)
 }
 
+// integration finds one by its name or its id.
 func (s *sites) integration(name string) (*integration, error) {
 	if name == "" && len(s.all) == 1 {
 		return s.all[0], nil
 	}
 	for _, i := range s.all {
 		if i.settings.Name == name {
+			return i, nil
+		}
+	}
+	for _, i := range s.all {
+		if strconv.FormatInt(i.id, 10) == name {
 			return i, nil
 		}
 	}
