@@ -19,8 +19,9 @@ import (
 )
 
 // streamRequest is what a second stdio server tells the owner. Sites is a
-// digest of what it would have connected to: an owner that serves other sites
-// must not answer in their place.
+// digest of what it would have connected to, and with which credentials: an
+// owner that serves other sites, or as other accounts, must not answer in their
+// place.
 type streamRequest struct {
 	Profile  string `json:"profile"`
 	As       string `json:"as"`
@@ -28,11 +29,12 @@ type streamRequest struct {
 	Sites    string `json:"sites"`
 }
 
-// siteDigest tells two configurations of integrations apart, without secrets.
+// siteDigest tells two configurations of integrations apart. Tokens go in as
+// digests; they are too long to be guessed from them.
 func siteDigest(cfg config.Config) string {
 	h := sha256.New()
 	for _, i := range cfg.Integrations {
-		fmt.Fprintf(h, "%q %q %q %q\n", i.Name, i.BaseURL, i.Username, i.Spaces)
+		fmt.Fprintf(h, "%q %q %q %q %x\n", i.Name, i.BaseURL, i.Username, i.Spaces, sha256.Sum256([]byte(i.Token.Reveal())))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -44,7 +46,7 @@ func (e *engine) streamCaller(args []string) (identity.Caller, error) {
 		return identity.Caller{}, errors.New("malformed request")
 	}
 	if r.Sites != siteDigest(e.cfg) {
-		return identity.Caller{}, errors.New("it is configured for other sites than this owner")
+		return identity.Caller{}, errors.New("it is configured for other sites, or other credentials, than this owner")
 	}
 	if r.ReadOnly {
 		r.Profile = defaultProfile
