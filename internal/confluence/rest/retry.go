@@ -70,7 +70,7 @@ func (w *wire) waitToRepeat(ctx context.Context, c *call, f *failure, attempt in
 	if d == 0 {
 		d = backoff(attempt)
 	}
-	w.cfg.Logger.InfoContext(ctx, "confluence call is repeated", "endpoint", c.endpoint(), "code", f.StableCode(), "status", f.status, "wait", d)
+	w.cfg.Logger.InfoContext(ctx, "confluence call is repeated", "endpoint", c.endpoint(), "failure", f.StableCode(), "status", f.status, "wait", d)
 	if f.status == http.StatusTooManyRequests {
 		w.pace.pause(c.endpoint(), f.quota, d)
 		f.RetryAfter = d
