@@ -49,8 +49,9 @@ type Config struct {
 	ProfilesDir  string // "": the shipped profiles only
 	Sync         Sync
 	HTTP         HTTP
-	SelfConfirm  bool // elicitation satisfies Require Approval over stdio
-	ReadOnly     bool // READ_ONLY_MODE: whatever the profile says, nothing is written
+	SelfConfirm  bool          // the requester's own confirmation satisfies Require Approval over stdio
+	ApprovalLife time.Duration // of a request for approval; 0: the default
+	ReadOnly     bool          // READ_ONLY_MODE: whatever the profile says, nothing is written
 }
 
 // OAuth is the admin's own Atlassian app.
@@ -87,6 +88,14 @@ type Agent struct {
 	User        string
 	Admin       bool
 	Approver    bool
+	Notify      Notify
+}
+
+// Notify is where an agent's approvals are told; the zero value is nowhere.
+// Secret signs what is sent.
+type Notify struct {
+	URL    string
+	Secret seal.Secret
 }
 
 // Sync is the rhythm of the mirror.

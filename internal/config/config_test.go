@@ -46,6 +46,8 @@ agents:
     profile: read-only
     identity: {integration: acme, user: u-1}
     admin: true
+    notify: {url: "https://hooks.example/a", secret: "${KEY}"}
+approvals: {self_confirm: true, expires: 48h}
 profiles_dir: ./policies
 sync: {interval: 5m, full_interval: 12h, blog_posts: false}
 http: {allowed_origins: ["https://app.example"], allowed_hosts: [mcp.example]}
@@ -66,6 +68,10 @@ func TestWholeFile(t *testing.T) {
 	require.Len(t, c.Agents, 2)
 	assert.Equal(t, "k-1", c.Agents[0].Key.Reveal())
 	assert.Equal(t, "u-1", c.Agents[1].User)
+	assert.Equal(t, "https://hooks.example/a", c.Agents[1].Notify.URL)
+	assert.Equal(t, "k-1", c.Agents[1].Notify.Secret.Reveal())
+	assert.True(t, c.SelfConfirm)
+	assert.Equal(t, 48*time.Hour, c.ApprovalLife)
 	assert.True(t, c.ReadOnly)
 }
 
@@ -83,6 +89,10 @@ func TestRefusals(t *testing.T) {
 		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key and key_hash"},
 		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
 		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
+		{"hook in the open", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"http://hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "must be https"},
+		{"hook with a name in it", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://u:p@hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "not valid"},
+		{"hook without secret", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://hooks.example\"}}\n", map[string]string{"K": "k"}, "missing secret"},
+		{"approvals for ever", "approvals: {expires: 1000h}\n", nil, "to 168h"},
 		{"short interval", "sync: {interval: 5s}\n", nil, "at least a minute"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -32,7 +33,8 @@ type file struct {
 		AllowedHosts   []string `yaml:"allowed_hosts"`
 	} `yaml:"http"`
 	Approvals struct {
-		SelfConfirm bool `yaml:"self_confirm"`
+		SelfConfirm bool   `yaml:"self_confirm"`
+		Expires     string `yaml:"expires"`
 	} `yaml:"approvals"`
 }
 
@@ -58,6 +60,10 @@ type fileAgent struct {
 	} `yaml:"identity"`
 	Admin    bool `yaml:"admin"`
 	Approver bool `yaml:"approver"`
+	Notify   struct {
+		URL    string `yaml:"url"`
+		Secret string `yaml:"secret"`
+	} `yaml:"notify"`
 }
 
 // Atlassian's own addresses; a file changes them only for tests.
@@ -76,6 +82,9 @@ func (s Source) fill(c *Config, f file) error {
 	c.ProfilesDir = s.relative(f.ProfilesDir)
 	c.HTTP = HTTP(f.HTTP)
 	c.SelfConfirm = f.Approvals.SelfConfirm
+	if err := fillApprovals(c, f.Approvals.Expires); err != nil {
+		return err
+	}
 	if err := fillSync(&c.Sync, f); err != nil {
 		return err
 	}
@@ -105,6 +114,21 @@ func fillSync(to *Sync, f file) error {
 	if f.Sync.BlogPosts != nil {
 		to.BlogPosts = *f.Sync.BlogPosts
 	}
+	return nil
+}
+
+// maxApprovalLife is the longest a request for approval may wait.
+const maxApprovalLife = 7 * 24 * time.Hour
+
+func fillApprovals(c *Config, expires string) error {
+	if expires == "" {
+		return nil
+	}
+	v, err := time.ParseDuration(expires)
+	if err != nil || v < time.Minute || v > maxApprovalLife {
+		return invalid(fmt.Sprintf("approvals.expires: %q is not a duration from a minute to 168h", expires), "Write it like 24h.", err)
+	}
+	c.ApprovalLife = v
 	return nil
 }
 
@@ -178,10 +202,31 @@ func (s Source) fillAgents(c *Config, from []fileAgent) error {
 		if err != nil {
 			return invalid(fmt.Sprintf("agent %s: key: %v", a.Name, err), "Set the variable or make the file.", err)
 		}
-		c.Agents = append(c.Agents, Agent{Name: a.Name, Key: key, KeyHash: trimHash(a.KeyHash), Profile: a.Profile, ActForUsers: a.ActForUsers,
+		hook, err := s.notify(a)
+		if err != nil {
+			return invalid(fmt.Sprintf("agent %s: notify: %v", a.Name, err), "Correct it in "+s.File+".", err)
+		}
+		c.Agents = append(c.Agents, Agent{Notify: hook, Name: a.Name, Key: key, KeyHash: trimHash(a.KeyHash), Profile: a.Profile, ActForUsers: a.ActForUsers,
 			Integration: a.Identity.Integration, User: a.Identity.User, Admin: a.Admin, Approver: a.Approver})
 	}
 	return nil
+}
+
+// notify reads where an agent's approvals are told. Plain http is for this
+// machine only.
+func (s Source) notify(a fileAgent) (Notify, error) {
+	if a.Notify.URL == "" {
+		return Notify{}, nil
+	}
+	u, err := url.Parse(a.Notify.URL)
+	if err != nil || u.Host == "" || u.User != nil {
+		return Notify{}, fmt.Errorf("the url is not valid")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && !ip.IsLoopback() {
+		return Notify{}, fmt.Errorf("the url must be https")
+	}
+	secret, err := s.secret(a.Notify.Secret)
+	return Notify{URL: a.Notify.URL, Secret: secret}, err
 }
 
 func checkAgent(a fileAgent, seen map[string]bool) error {
