@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"confluence-mcp/policy/profile"
 	"confluence-mcp/policy/rule"
 )
@@ -51,7 +53,8 @@ func (p *Profile) Visible(g Group, a Action) bool {
 }
 
 // NeedsResource reports whether a rule that is asked about the call reads the
-// resource.
+// resource, or a rule of any call asks what was read before: reading content
+// then needs to know whether it is restricted.
 func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 	gi, ai := groupIndex(g), actionIndex(a)
 	if gi < 0 || ai < 0 {
@@ -62,7 +65,13 @@ func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 			return true
 		}
 	}
-	return false
+	return a == Read && (g == Pages || g == Attachments) && p.remembersReading()
+}
+
+func (p *Profile) remembersReading() bool {
+	return slices.ContainsFunc(p.rules, func(c condition) bool {
+		return c.program != nil && slices.Contains(c.program.Reads(), "context.read_restricted")
+	})
 }
 
 // Core gives one cell as the levels and switches leave it, before any rule:

@@ -205,6 +205,9 @@ func (k *call) fill(ctx context.Context, t target, ruled bool) {
 	r.Known = true
 	if ruled && k.on.page != nil {
 		r.Known = k.fillRuled(ctx, r)
+		if !r.Known { // what could not be looked at counts as restricted
+			k.catalog.taints.set(k.caller.Principal(), k.started)
+		}
 	}
 }
 
