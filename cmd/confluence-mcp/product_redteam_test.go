@@ -90,16 +90,22 @@ func productEnv(site, token string) map[string]string {
 func serveProduct(t *testing.T, site, token string, profiles ...string) *product {
 	t.Helper()
 	p := &product{t: t, dir: productFolder(t, profiles...), env: productEnv(site, token), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p.start()
+	return p
+}
+
+// start serves until the test ends.
+func (p *product) start() {
+	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
 	go func() {
 		done <- p.program("").run(ctx, []string{"serve", "--config", filepath.Join(p.dir, "c.yaml"), "--listen", "127.0.0.1:0"})
 	}()
 	p.stop = sync.OnceValue(func() int { cancel(); return <-done })
-	t.Cleanup(func() { p.stop() })
-	require.Eventually(t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
-	require.NotEmpty(t, p.url, p.errOut.String())
-	return p
+	p.t.Cleanup(func() { p.stop() })
+	require.Eventually(p.t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
+	require.NotEmpty(p.t, p.url, p.errOut.String())
 }
 
 // program is another run of the product over the same folder and environment.
