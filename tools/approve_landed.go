@@ -12,27 +12,32 @@ import (
 // clockSkew is how far Confluence's clock may be behind ours.
 const clockSkew = 2 * time.Minute
 
-// landedUpdate looks for the version behind the base: it is ours when it
-// carries our mark, and nobody can make it any more when it is somebody
-// else's.
+// maxLooks is how many versions are searched for the mark of an approval.
+const maxLooks = 20
+
+// landedUpdate looks for our mark among the versions behind the base. The
+// update was made for the version that was current then, so once all of these
+// are somebody else's it can't land any more.
 func (k *call) landedUpdate(ctx context.Context, in updatePageIn) (*receipt, error) {
 	now, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if now.Version.Number <= in.BaseVersion {
-		return nil, nil
+	for n := in.BaseVersion + 1; n <= now.Version.Number; n++ {
+		if n > in.BaseVersion+maxLooks {
+			return nil, errUnclear
+		}
+		next, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Version: n})
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(next.Version.Message, k.approved.Mark()) {
+			r := pageReceipt(now)
+			r.Version = next.Version.Number
+			return &r, nil
+		}
 	}
-	next, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{Version: in.BaseVersion + 1})
-	if err != nil {
-		return nil, err
-	}
-	if !strings.Contains(next.Version.Message, k.approved.Mark()) {
-		return nil, nil
-	}
-	r := pageReceipt(now)
-	r.Version = next.Version.Number
-	return &r, nil
+	return nil, nil
 }
 
 // landedCreate looks for a page of the title that was free before, made by the

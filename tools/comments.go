@@ -286,15 +286,15 @@ func updateComment(_ context.Context, k *call, in updateCommentIn) (*plan, error
 	out := &plan{summary: "change comment " + c.ID, base: c.Body, before: k.markdown(c.Body, k.request.Resource.SpaceKey)}
 	out.after = out.before
 	if in.Body != "" {
-		body, notes, err := k.writeMarkdown(c.Body, in.Body, k.on.page.SpaceKey, nil)
+		r, err := k.writeMarkdown(c.Body, in.Body, k.on.page.SpaceKey, []string{"elision"}) // a comment may become short
 		if err != nil {
 			return nil, err
 		}
-		if err := forbiddenAdded(c.Body, body); err != nil {
+		if err := forbiddenAdded(c.Body, r.Storage); err != nil {
 			return nil, err
 		}
-		out.notes = notes
-		u.Body, out.after = body, k.markdown(body, k.request.Resource.SpaceKey)
+		out.tell(r)
+		u.Body, out.after = r.Storage, k.markdown(r.Storage, k.request.Resource.SpaceKey)
 	}
 	out.target = k.commentReceipt(*c)
 	out.bodyChange(c.Body, u.Body, k.home())

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"confluence-mcp/internal/confluence"
@@ -30,35 +31,61 @@ func (k *call) fromMarkdown(md, spaceKey string) (string, error) {
 }
 
 // applyEdits makes the edits on the stored bytes, all or none.
-func (k *call) applyEdits(now confluence.Page, in updatePageIn) (string, []string, error) {
-	edits := make([]markup.Edit, len(in.Edits))
-	for i, e := range in.Edits {
+func (k *call) applyEdits(base string, given []markup.Edit, spaceKey string, allowLoss []string) (markup.Result, error) {
+	edits := make([]markup.Edit, len(given))
+	for i, e := range given {
 		e.Find, e.Replace, e.Markdown = unguard(e.Find), unguard(e.Replace), unguard(e.Markdown)
 		edits[i] = e
 	}
-	r, err := markup.ApplyEdits(now.Body, edits, k.writing(now.SpaceKey, in.AllowLoss))
-	return k.written(r, err)
+	r, err := markup.ApplyEdits(base, edits, k.writing(spaceKey, allowLoss))
+	return r, markupError(err)
 }
 
 // writeMarkdown writes a whole edited page back: what was not changed keeps
 // its bytes, what would be lost and was not named is refused.
-func (k *call) writeMarkdown(base, edited, spaceKey string, allowLoss []string) (string, []string, error) {
+func (k *call) writeMarkdown(base, edited, spaceKey string, allowLoss []string) (markup.Result, error) {
 	r, err := markup.WriteMarkdown(base, unguard(edited), k.writing(spaceKey, allowLoss))
-	return k.written(r, err)
+	return r, markupError(err)
 }
 
-func (k *call) written(r markup.Result, err error) (string, []string, error) {
-	if err != nil {
-		return "", nil, markupError(err)
-	}
-	var notes []string
+// maxTouched bounds how many blocks and losses a receipt lists.
+const maxTouched = 50
+
+// tell puts into the plan what the content engine says about a change.
+func (p *plan) tell(r markup.Result) {
 	for _, n := range r.Notes {
-		notes = append(notes, line(n))
+		p.notes = append(p.notes, line(n))
 	}
-	for _, l := range r.Losses {
-		notes = append(notes, fmt.Sprintf("Lost, as allowed: %s %s (%d).", l.Kind, line(l.Name), l.Count))
+	for _, l := range r.Losses[:min(len(r.Losses), maxTouched)] {
+		p.notes = append(p.notes, "Lost, as allowed: "+line(l.String())+".")
+		p.losses = append(p.losses, line(l.String()))
 	}
-	return r.Storage, notes, nil
+	for _, b := range r.Touched[:min(len(r.Touched), maxTouched)] {
+		p.touched = append(p.touched, touchedBlock{Handle: b.Handle, Kind: b.Kind, Text: clip(line(b.Text), 80)})
+	}
+}
+
+// touchedBlock is a block of the page that a write changes.
+type touchedBlock struct {
+	Handle string `json:"handle"`
+	Kind   string `json:"kind"`
+	Text   string `json:"text,omitempty"`
+}
+
+// keepComments refuses to lose open comments on the text of a page that nobody
+// named.
+func keepComments(losses []markup.Loss, allowed []string) error {
+	n := 0
+	for _, l := range losses {
+		if l.Kind == "comment" && !slices.Contains(allowed, "comment") && !slices.Contains(allowed, l.Name) {
+			n += l.Count
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return invalid("loss", fmt.Sprintf("The older text has no place for %d inline comments that were made since.", n),
+		`Edit the page instead, or name "comment" in allow_loss. Nothing was changed.`)
 }
 
 // editOps are the operations of update_page's edits.

@@ -57,7 +57,7 @@ func (k *call) note(ctx context.Context, was confluence.Page, made int) {
 }
 
 // undoVersion goes back to what was there before the caller's own last change.
-func (k *call) undoVersion(ctx context.Context, now confluence.Page, u *confluence.PageUpdate, out *plan) error {
+func (k *call) undoVersion(ctx context.Context, in updatePageIn, now confluence.Page, u *confluence.PageUpdate, out *plan) error {
 	d, ok, err := k.catalog.cfg.Deeds.LastDeed(ctx, k.caller.Principal(), k.info.ID, now.ID)
 	if err != nil {
 		return fmt.Errorf("undo: %w", err)
@@ -66,7 +66,7 @@ func (k *call) undoVersion(ctx context.Context, now confluence.Page, u *confluen
 		return nothingToUndo("The current version was not made by your last change here, so there is nothing of yours to undo.")
 	}
 	out.summary = fmt.Sprintf("undo version %d of page %s", d.Made, now.ID)
-	if err := k.oldVersion(ctx, d.Before, now, u); err != nil {
+	if err := k.oldVersion(ctx, in, d.Before, now, u, out); err != nil {
 		return err
 	}
 	if bodySum(u.Body) != d.BaseSHA256 {

@@ -66,13 +66,14 @@ func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now.Version.Number != in.BaseVersion {
-		return nil, moved(now.ID, in.BaseVersion, now.Version.Number)
+	base, err := k.baseOf(ctx, in, now)
+	if err != nil {
+		return nil, err
 	}
 	u := confluence.PageUpdate{ID: now.ID, Type: cmp.Or(now.Type, onPage), Status: confluence.StatusCurrent, Title: cmp.Or(in.Title, now.Title),
 		Version: now.Version.Number + 1, Message: in.Message, Minor: in.Minor}
 	out := &plan{base: now.Body, target: pageReceipt(now), summary: "change page " + now.ID}
-	if err := k.changeBody(ctx, in, now, &u, out); err != nil {
+	if err := k.changeBody(ctx, in, base, now, &u, out); err != nil {
 		return nil, err
 	}
 	if in.Title != "" && !strings.EqualFold(in.Title, now.Title) {
@@ -83,65 +84,15 @@ func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
 	out.before, out.after = titled(now.Title, k.markdown(now.Body, now.SpaceKey)), titled(u.Title, k.markdown(u.Body, now.SpaceKey))
 	out.noop = u.Body == now.Body && u.Title == now.Title
 	out.bodyChange(now.Body, u.Body, k.home())
-	out.change.TargetSpaceKey, out.change.Title = now.SpaceKey, u.Title
+	out.change.TargetSpaceKey, out.change.Title, out.version = now.SpaceKey, u.Title, u.Version
 	out.commit = func(ctx context.Context) (receipt, error) {
 		u.Message = k.marked(u.Message)
-		p, err := k.site.UpdatePage(ctx, u)
-		if err != nil {
-			return receipt{}, err
-		}
-		k.note(ctx, now, p.Version.Number)
-		r := pageReceipt(p)
-		r.SpaceKey, r.URL = cmp.Or(r.SpaceKey, now.SpaceKey), cmp.Or(r.URL, now.WebURL)
-		return r, nil
+		return k.save(ctx, in, now, u)
 	}
 	return out, nil
 }
 
 func titled(title, md string) string { return "title: " + line(title) + "\n" + md }
-
-// moved is the conflict of a stale base version.
-func moved(id string, base, current int) error {
-	return &confluence.Error{Kind: confluence.Conflict, Op: "update page", Ref: id,
-		Message: fmt.Sprintf("Page %s is at version %d, not at %d.", id, current, base),
-		Next:    fmt.Sprintf("Look at what changed with confluence_get_page_diff (from_version %d), then repeat the change with base_version %d.", base, current)}
-}
-
-// changeBody works out the new body and what kind of change it is.
-func (k *call) changeBody(ctx context.Context, in updatePageIn, now confluence.Page, u *confluence.PageUpdate, out *plan) error {
-	var err error
-	switch {
-	case in.Edits != nil:
-		u.Body, out.notes, err = k.applyEdits(now, in)
-	case in.Body != nil:
-		u.Body, out.notes, err = k.writeMarkdown(now.Body, *in.Body, now.SpaceKey, in.AllowLoss)
-	case in.RestoreVersion > 0:
-		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)
-		return k.oldVersion(ctx, in.RestoreVersion, now, u)
-	case in.Undo:
-		return k.undoVersion(ctx, now, u, out)
-	default:
-		u.Body, out.summary = now.Body, "rename page "+now.ID
-	}
-	if err != nil {
-		return err
-	}
-	return forbiddenAdded(now.Body, u.Body)
-}
-
-// oldVersion takes title and body of an earlier version.
-func (k *call) oldVersion(ctx context.Context, version int, now confluence.Page, u *confluence.PageUpdate) error {
-	if version >= now.Version.Number {
-		return invalid("version", fmt.Sprintf("Version %d is not older than the current version %d.", version, now.Version.Number), "Send a number from confluence_get_page_history.")
-	}
-	old, err := k.site.Page(ctx, now.ID, confluence.PageOptions{Format: confluence.Storage, Version: version})
-	if err != nil {
-		return err
-	}
-	u.Body, u.Title = old.Body, cmp.Or(old.Title, u.Title)
-	u.Message = cmp.Or(u.Message, fmt.Sprintf("Restored from version %d", version))
-	return forbiddenAdded(now.Body, old.Body)
-}
 
 type movePageIn struct {
 	PageID   string `json:"page_id" is:"id"`

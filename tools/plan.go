@@ -29,6 +29,9 @@ type plan struct {
 	base    string // the stored body it starts from, for the digest
 	was, is string // the stored bodies, for the approver
 	noop    bool   // nothing would change
+	version int    // number of the version it would make
+	touched []touchedBlock
+	losses  []string // what the page holds less of afterwards, in words
 	// commit makes the write. It is the only function that changes anything.
 	commit func(ctx context.Context) (receipt, error)
 }
@@ -49,6 +52,11 @@ type receipt struct {
 	Digest       string   `json:"digest,omitempty"`
 	Effect       string   `json:"effect,omitempty"`
 	Diff         string   `json:"diff,omitempty"`
+
+	Touched    []touchedBlock `json:"touched,omitempty"` // blocks of the base that change
+	Losses     []string       `json:"losses,omitempty"`
+	BodyBytes  int            `json:"body_bytes,omitempty"`  // of the stored body afterwards
+	NewVersion int            `json:"new_version,omitempty"` // in a dry run
 }
 
 // pageReceipt is the part of a receipt that a page gives.
@@ -69,7 +77,7 @@ func (k *call) commit(ctx context.Context) (answer, error) {
 	}
 	r.Summary = cmp.Or(r.Summary, k.plan.summary)
 	r.AddedLines, r.RemovedLines = countLines(k.plan.before, k.plan.after)
-	r.Notes = append(r.Notes, k.plan.notes...)
+	r.Notes, r.Losses = append(r.Notes, k.plan.notes...), k.plan.losses
 	return answer{text: r.text(), structured: r, version: r.Version}, nil
 }
 
@@ -79,6 +87,7 @@ func (k *call) preview() (answer, error) {
 	r.DryRun, r.Effect = true, k.decision.Effect.String()
 	r.Summary, r.Notes = k.plan.summary, k.plan.notes
 	r.AddedLines, r.RemovedLines = countLines(k.plan.before, k.plan.after)
+	r.Touched, r.Losses, r.BodyBytes, r.NewVersion = k.plan.touched, k.plan.losses, len(k.plan.is), k.plan.version
 	digest, err := k.digest(k.decision.Revision)
 	if err != nil {
 		return answer{}, err
@@ -141,6 +150,15 @@ func (r receipt) text() string {
 	}
 	if r.AddedLines+r.RemovedLines > 0 {
 		fmt.Fprintf(&b, "Lines: +%d -%d\n", r.AddedLines, r.RemovedLines)
+	}
+	if r.BodyBytes > 0 {
+		fmt.Fprintf(&b, "Stored body: %d bytes\n", r.BodyBytes)
+	}
+	if r.NewVersion > 0 {
+		fmt.Fprintf(&b, "New version: %d\n", r.NewVersion)
+	}
+	for _, t := range r.Touched {
+		fmt.Fprintf(&b, "Touches: %s %s %s\n", t.Handle, t.Kind, quoteShort(t.Text))
 	}
 	for _, n := range r.Notes {
 		b.WriteString("Note: " + n + "\n")

@@ -264,6 +264,7 @@ func (c *Client) afterDoubt(ctx context.Context, f *failure, kind string, u conf
 		return c.written(ctx, now), nil
 	case now.Version.Number >= u.Version:
 		f.conflict()
+		f.Code = "conflict.unclear"
 		f.Message = "the answer was lost and the page now has version " + itoa(now.Version.Number) + ", which is not exactly what was sent"
 		f.Next = "Read the page: the change may be in it, as Confluence rewrote it, or someone else's."
 		return confluence.Page{}, f.problem
