@@ -83,9 +83,9 @@ func (c *Client) Page(ctx context.Context, id string, opt confluence.PageOptions
 	}
 	page, err := c.content(ctx, confluence.TypePage, id, opt)
 	if confluence.KindOf(err) == confluence.NotFound {
-		var post confluence.Page
-		if post, err = c.content(ctx, confluence.TypeBlogPost, id, opt); err == nil {
-			page = post
+		post, postErr := c.content(ctx, confluence.TypeBlogPost, id, opt)
+		if confluence.KindOf(postErr) != confluence.NotFound { // else the error goes on to speak of a page
+			page, err = post, postErr
 		}
 	}
 	if err != nil {
