@@ -124,9 +124,10 @@ func (c *stdioClient) relay(ctx context.Context, conn io.ReadWriteCloser) (clien
 		}
 	}
 	gone := make(chan struct{})
+	shown := &openingFilter{out: c.out, drop: c.openingID()} // before the client says more
 	go func() {
 		defer close(gone)
-		c.answers(conn, &openingFilter{out: c.out, drop: c.openingID()})
+		c.answers(conn, shown)
 	}()
 	clientEnded = c.requests(ctx, conn, gone)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && clientEnded && half.CloseWrite() == nil {
