@@ -10,47 +10,75 @@ import (
 )
 
 // Cache keeps the verdicts of callers: two callers with equal users, groups and
-// classes share one entry. The zero value is ready and keeps 256 callers.
+// classes share them. The zero value is ready and keeps 256 verdicts.
 type Cache struct {
 	mu      sync.Mutex
 	rights  uint64
 	entries map[[32]byte]*verdicts
+	people  uint64
+	known   map[string]recalled // by the caller's name, while nobody's memberships change
+}
+
+// recalled are the verdicts of one caller, for as long as his memberships count.
+type recalled struct {
+	term
+	v *verdicts
 }
 
 const cacheSize = 256
 
 // View judges a caller on a snapshot, or remembers: a snapshot that only brings
-// more nodes costs nothing. Memberships are looked up each time.
+// more nodes costs nothing.
 func (c *Cache) View(s *Snapshot, who identity.Caller, now time.Time) *View {
+	name := who.Principal()
+	if r := c.recall(s, name); r.v != nil && r.holds(now) && r.v.holds(now) {
+		return &View{snapshot: s, verdicts: r.v}
+	}
 	stand := s.people.standings(who, now)
 	k := digest(s, stand)
-	if v := c.find(s.rights, k); v != nil && (v.until.IsZero() || now.Before(v.until)) {
-		return &View{snapshot: s, verdicts: v}
+	r := recalled{term: term{from: now}, v: c.find(s, k)}
+	for _, one := range stand {
+		r.until = sooner(r.until, one.until)
 	}
-	v := s.judge(stand, now)
-	c.keep(s.rights, k, v)
-	return &View{snapshot: s, verdicts: v}
+	if r.v == nil || !r.v.holds(now) {
+		r.v = s.judge(stand, now)
+	}
+	c.keep(s, k, name, r)
+	return &View{snapshot: s, verdicts: r.v}
 }
 
-func (c *Cache) find(rights uint64, k [32]byte) *verdicts {
+func (c *Cache) recall(s *Snapshot, name string) recalled {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rights != rights {
+	if c.rights != s.rights || c.people != s.people.at {
+		return recalled{}
+	}
+	return c.known[name]
+}
+
+func (c *Cache) find(s *Snapshot, k [32]byte) *verdicts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rights != s.rights {
 		return nil
 	}
 	return c.entries[k]
 }
 
-func (c *Cache) keep(rights uint64, k [32]byte, v *verdicts) {
+// keep remembers, unless the snapshot is already the past.
+func (c *Cache) keep(s *Snapshot, k [32]byte, name string, r recalled) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if rights < c.rights {
-		return // of a snapshot that is already the past
+	if s.rights < c.rights || s.people.at < c.people {
+		return
 	}
-	if rights > c.rights || c.entries == nil || len(c.entries) >= cacheSize {
-		c.rights, c.entries = rights, map[[32]byte]*verdicts{}
+	if s.rights > c.rights || len(c.entries) >= cacheSize || c.entries == nil {
+		c.rights, c.entries, c.known = s.rights, map[[32]byte]*verdicts{}, nil
 	}
-	c.entries[k] = v
+	if s.people.at > c.people || len(c.known) >= 4*cacheSize || c.known == nil {
+		c.people, c.known = s.people.at, map[string]recalled{}
+	}
+	c.entries[k], c.known[name] = r.v, r
 }
 
 // digest names what decides the verdicts beside the rights themselves.

@@ -16,6 +16,7 @@ type standing struct {
 	owner bool // the connecting account itself
 	super bool // member of a super group that is honoured
 	of    []Principal
+	until time.Time // when the memberships are too old; zero: none were used
 }
 
 // standings expands a caller in every integration. An unknown caller stands
@@ -51,6 +52,7 @@ func (d *directory) standing(site Integration, c identity.Caller, now time.Time)
 	if !known || p.App && c.Kind != identity.Service || !fresh(site, p.CheckedAt, now) {
 		return d.public(s)
 	}
+	s.until = p.CheckedAt.Add(site.hardMaxAge())
 	groups := d.nested(site.ID, p.Groups)
 	s.super = site.SuperGroup != "" && slices.Contains(groups, site.SuperGroup)
 	s.of = append(s.of, Principal{site.ID, User, p.ID})

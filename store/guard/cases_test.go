@@ -407,3 +407,23 @@ func TestCacheAnswersLikeTheSnapshot(t *testing.T) {
 	}
 	assert.True(t, cache.View(w.Snapshot(99), who("bob"), noon()).Sees(nP))
 }
+
+// Two people who are in the same groups share verdicts, but not the time until
+// which their memberships count.
+func TestCacheKeepsEachCallersOwnTerm(t *testing.T) {
+	w := newWorld()
+	w.tree(open, open, open)
+	for id, age := range map[string]time.Duration{"old": 6 * 24 * time.Hour, "new": 0} {
+		w.person(guard.Person{Integration: 1, ID: id, Active: true, Groups: []string{"gstaff"}, CheckedAt: noon().Add(-age)})
+	}
+	s := w.Snapshot(1)
+	var cache guard.Cache
+	for _, c := range []struct {
+		after    time.Duration
+		old, new bool
+	}{{0, true, true}, {23 * time.Hour, true, true}, {25 * time.Hour, false, true}, {8 * 24 * time.Hour, false, false}} {
+		now := noon().Add(c.after)
+		assert.Equal(t, c.new, cache.View(s, who("new"), now).Sees(nP), "new after %s", c.after)
+		assert.Equal(t, c.old, cache.View(s, who("old"), now).Sees(nP), "old after %s", c.after)
+	}
+}

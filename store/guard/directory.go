@@ -76,6 +76,7 @@ type directory struct {
 	groups map[key]Membership
 	names  map[key][]string // ids by name
 	fresh  bool             // groups and names are nobody else's
+	at     uint64           // counts changes
 }
 
 func newDirectory() directory {
@@ -99,10 +100,13 @@ func (d *directory) share() directory {
 func (d *directory) resume() directory {
 	out := *d
 	out.owned, out.fresh, out.sites = [shards]bool{}, false, maps.Clone(d.sites)
+	out.at += 1 << 32 // another may have gone on from here and count too
 	return out
 }
 
+// shardOf gives the shard of a person for a change.
 func (d *directory) shardOf(k key) map[key]Person {
+	d.at++
 	i := shard(k)
 	if !d.owned[i] {
 		d.people[i], d.owned[i] = maps.Clone(d.people[i]), true
@@ -113,7 +117,9 @@ func (d *directory) shardOf(k key) map[key]Person {
 	return d.people[i]
 }
 
+// ownGroups makes the groups ready for a change.
 func (d *directory) ownGroups() {
+	d.at++
 	if !d.fresh {
 		d.groups, d.names, d.fresh = maps.Clone(d.groups), maps.Clone(d.names), true
 	}
@@ -130,6 +136,7 @@ func (d *directory) person(integration int64, id string) (Person, bool) {
 func (f *Forest) SetIntegration(i Integration) {
 	if i.ID > 0 && f.people.sites[i.ID] != i {
 		f.people.sites[i.ID] = i
+		f.people.at++
 		f.rights++
 	}
 }
@@ -137,6 +144,7 @@ func (f *Forest) SetIntegration(i Integration) {
 // DropIntegration hides everything of an integration.
 func (f *Forest) DropIntegration(id int64) {
 	delete(f.people.sites, id)
+	f.people.at++
 	f.rights++
 }
 

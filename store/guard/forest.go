@@ -35,6 +35,7 @@ type Forest struct {
 	rights uint64 // counts changes that may change a verdict of a guard or a space
 	spaces []Space
 	views  []uint32 // the number of each space's grants
+	lent   bool     // a snapshot holds spaces and views
 	people directory
 }
 
@@ -47,7 +48,7 @@ func NewForest() *Forest {
 // another forest since then is forgotten. It costs a walk over all nodes.
 func ForestOf(s *Snapshot) *Forest {
 	f := &Forest{table: s.table, cells: s.cells.resume(), fences: s.fences.resume(), used: s.used, free: slices.Clone(s.free),
-		broken: maps.Clone(s.broken), rights: s.rights, spaces: slices.Clone(s.spaces), views: slices.Clone(s.views), people: s.people.resume()}
+		broken: maps.Clone(s.broken), rights: s.rights, spaces: s.spaces, views: s.views, lent: true, people: s.people.resume()}
 	f.links = make([]link, len(f.cells.list)*chunkSize)
 	for i := range uint32(len(f.links)) {
 		if p := f.cells.at(i).parent; p != 0 {
@@ -67,7 +68,9 @@ func (f *Forest) Put(idx uint32, n Node) {
 		return
 	}
 	f.grow(max(idx, n.Parent))
-	f.room(n.Space)
+	if int(n.Space) >= len(f.spaces) {
+		f.room(n.Space)
+	}
 	delete(f.broken, idx)
 	if n.Space == 0 {
 		n.Clause = Clause{}

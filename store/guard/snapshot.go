@@ -28,6 +28,12 @@ func (f *Forest) SetSpace(idx uint32, s Space) {
 
 // room makes place for a space, hidden until it is set.
 func (f *Forest) room(idx uint32) {
+	if int(idx) < len(f.spaces) && !f.lent {
+		return
+	}
+	if f.lent {
+		f.spaces, f.views, f.lent = slices.Clone(f.spaces), slices.Clone(f.views), false
+	}
 	for int(idx) >= len(f.spaces) {
 		f.spaces = append(f.spaces, Space{})
 		f.views = append(f.views, sealedClause)
@@ -57,10 +63,11 @@ type Snapshot struct {
 // what did not change.
 func (f *Forest) Snapshot(epoch uint64) *Snapshot {
 	f.mend()
+	f.lent = true
 	return &Snapshot{
 		epoch: epoch, rights: f.rights, table: f.table, sets: f.table.sets,
 		cells: f.cells.share(), fences: f.fences.share(), used: f.used, free: slices.Clone(f.free), broken: maps.Clone(f.broken),
-		spaces: slices.Clone(f.spaces), views: slices.Clone(f.views), people: f.people.share(),
+		spaces: f.spaces, views: f.views, people: f.people.share(),
 	}
 }
 

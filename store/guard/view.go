@@ -23,11 +23,19 @@ type View struct {
 	*verdicts
 }
 
-// verdicts hold as long as no guard and no space changes, and until a time.
+// verdicts hold as long as no guard and no space changes, from a time until
+// another.
 type verdicts struct {
+	term
 	spaces []bool
 	guards []Verdict
-	until  time.Time // zero: for ever
+}
+
+// term is a time from which and, if not zero, a time until which.
+type term struct{ from, until time.Time }
+
+func (t term) holds(now time.Time) bool {
+	return !now.Before(t.from) && (t.until.IsZero() || now.Before(t.until))
 }
 
 // View judges a caller. An unknown caller sees nothing.
@@ -55,7 +63,7 @@ func (v *View) SeesSpace(idx uint32) bool { return int(idx) < len(v.spaces) && v
 func (v *View) Snapshot() *Snapshot { return v.snapshot }
 
 func (s *Snapshot) judge(stand []standing, now time.Time) *verdicts {
-	j := judge{snapshot: s, now: now, sites: make(map[int64]standing, len(stand)), out: &verdicts{}}
+	j := judge{snapshot: s, now: now, sites: make(map[int64]standing, len(stand)), out: &verdicts{term: term{from: now}}}
 	for _, one := range stand {
 		j.sites[one.site.ID] = one
 	}
@@ -127,11 +135,19 @@ func (j *judge) space(sp Space, grants uint32) bool {
 	if !fresh(stand.site, sp.SweptAt, j.now) {
 		return false
 	}
-	ok := j.clauses[grants] || stand.super
-	if end := sp.SweptAt.Add(stand.site.hardMaxAge()); ok && (j.out.until.IsZero() || end.Before(j.out.until)) {
-		j.out.until = end
+	if !j.clauses[grants] && !stand.super {
+		return false
 	}
-	return ok
+	j.out.until = sooner(j.out.until, sp.SweptAt.Add(stand.site.hardMaxAge()))
+	return true
+}
+
+// sooner gives the earlier of two ends; the zero time is no end.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // readGuards judges every guard after those above it.
