@@ -20,7 +20,7 @@ func TestBadProfiles(t *testing.T) {
 		{"empty", "", "p.yaml:1:1: broken YAML: the file is empty"},
 		{"broken YAML", "version: 1\n\tname: x\n", "p.yaml:2:1: broken YAML: "},
 		{"unclosed flow", "version: 1\nname: [a, b\n", "p.yaml:"},
-		{"not a mapping", "- a\n- b\n", "p.yaml:1:1: a profile is a mapping"},
+		{"not a mapping", "- a\n- b\n", "p.yaml:1:1: got array, want object"},
 		{"second document", head + "---\nversion: 1\n", "p.yaml:4:1: a second document starts here"},
 		{"G06 zero byte", head + "# \x00\n", "zero byte"},
 		{"G06 too large", head + "# " + strings.Repeat("x", 256<<10), "at most 262144 are read"},

@@ -105,11 +105,7 @@ func (f explainFlags) call() (profile.Given, error) {
 		}
 		text = raw
 	}
-	parser, err := profile.NewParser()
-	if err != nil {
-		return given, err
-	}
-	given, err = parser.ParseGiven("given", text)
+	given, err := profile.ParseGiven("given", text)
 	if err != nil {
 		return given, &exitError{2, err}
 	}

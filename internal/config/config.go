@@ -151,7 +151,7 @@ func (s Source) loadFile(c *Config) error {
 		return err
 	}
 	var f file
-	if _, err := schema.Parse(s.File, data, &f); err != nil {
+	if err := schema.Parse(s.File, data, &f); err != nil {
 		return invalid(err.Error(), "Correct the file; its schema is printed by: confluence-mcp config schema.", err)
 	}
 	return s.fill(c, f)

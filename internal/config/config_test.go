@@ -81,17 +81,17 @@ func TestRefusals(t *testing.T) {
 		env        map[string]string
 		want       string
 	}{
-		{"unknown key", "data_dirr: x\n", nil, "c.yaml:1:1: data_dirr: unknown key"},
+		{"unknown key", "data_dirr: x\n", nil, "c.yaml:1:1: unknown key"},
 		{"secret in clear", "integrations:\n  - {name: a, baseUrl: https://x, token: plain}\n", nil, "c.yaml:2:42: integrations.0.token: the value does not have the form"},
 		{"unset variable", "integrations:\n  - {name: a, baseUrl: https://x, token: \"${NOPE}\"}\n", nil, "NOPE is empty or not set"},
 		{"missing secret file", "integrations:\n  - {name: a, baseUrl: https://x, token: \"file:gone\"}\n", nil, "secret file gone"},
-		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing profile"},
+		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing property 'profile'"},
 		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key and key_hash"},
 		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
 		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
 		{"hook in the open", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"http://hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "must be https"},
 		{"hook with a name in it", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://u:p@hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "not valid"},
-		{"hook without secret", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://hooks.example\"}}\n", map[string]string{"K": "k"}, "missing secret"},
+		{"hook without secret", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://hooks.example\"}}\n", map[string]string{"K": "k"}, "missing property 'secret'"},
 		{"approvals for ever", "approvals: {expires: 1000h}\n", nil, "to 168h"},
 		{"short interval", "sync: {interval: 5s}\n", nil, "at least a minute"},
 	} {

@@ -2,18 +2,16 @@
 // checked against a JSON Schema before it is decoded, and everything wrong
 // with it is reported with line and column.
 //
-// It refuses what makes YAML surprising: duplicate keys, unknown keys, anchors,
-// aliases, merge keys, several documents in one file, and files over a size.
-// It knows nothing about what the documents mean.
+// It refuses what makes YAML surprising, or lets two readers understand a
+// document in two ways: duplicate and unknown keys, anchors, aliases, merge
+// keys, explicit tags, several documents in one file, and files over a size.
+// It knows nothing about what the documents mean. Start reading with
+// [Schema.Read].
 package strictyaml
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -23,22 +21,21 @@ import (
 // MaxBytes is the largest document that is read.
 const MaxBytes = 256 << 10
 
-// Problem is one thing wrong with a document. Line and Column count from 1.
+// Problem is one thing wrong with a document. Line and Column count from 1,
+// and are 0 where it concerns the file as a whole.
 type Problem struct {
 	File    string
 	Line    int
 	Column  int
-	Path    string // "groups.pages.level"; empty for the document
 	Message string
 }
 
-// String is file:line:column: path: message.
+// String is file:line:column: message.
 func (p Problem) String() string {
-	where := fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-	if p.Path != "" {
-		where += ": " + p.Path
+	if p.Line == 0 {
+		return p.File + ": " + p.Message
 	}
-	return where + ": " + p.Message
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 }
 
 // Problems is everything wrong with a document, in the order of the lines.
@@ -54,7 +51,16 @@ func (ps Problems) Error() string {
 }
 
 // Schema is a compiled JSON Schema (draft 2020-12).
-type Schema struct{ compiled *jsonschema.Schema }
+type Schema struct {
+	// Quote has problems show a value that does not match a pattern. It is off
+	// for documents in which someone may have written a secret in clear.
+	Quote bool
+
+	compiler *jsonschema.Compiler
+	compiled *jsonschema.Schema
+}
+
+const schemaURL = "urn:schema"
 
 // Compile reads a schema. The error is a programmer's: schemas are embedded.
 func Compile(source []byte) (*Schema, error) {
@@ -62,160 +68,57 @@ func Compile(source []byte) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("schema.json", doc); err != nil {
+	s := &Schema{compiler: jsonschema.NewCompiler()}
+	if err := s.compiler.AddResource(schemaURL, doc); err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	compiled, err := c.Compile("schema.json")
+	return s.At("")
+}
+
+// At is the part of the schema at a JSON pointer, for documents that hold
+// nothing else.
+func (s *Schema) At(pointer string) (*Schema, error) {
+	compiled, err := s.compiler.Compile(schemaURL + "#" + pointer)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	return &Schema{compiled: compiled}, nil
+	return &Schema{Quote: s.Quote, compiler: s.compiler, compiled: compiled}, nil
 }
 
-// Parse checks data against the schema and decodes it into the value into
-// points to. name appears in problems. The error is [Problems]. The node is
-// the root of the document, for callers that report problems of their own.
-func (s *Schema) Parse(name string, data []byte, into any) (*yaml.Node, error) {
-	root, problems := parse(name, data)
-	if problems != nil {
-		return nil, problems
-	}
-	if err := s.compiled.Validate(plain(root)); err != nil {
-		return nil, schemaProblems(name, root, err)
-	}
-	if err := root.Decode(into); err != nil {
-		return nil, Problems{{File: name, Line: root.Line, Column: root.Column, Message: err.Error()}}
-	}
-	return root, nil
+// Document is a document that fits its schema. Value is maps, slices and plain
+// values; Root is where they stand.
+type Document struct {
+	Root  *yaml.Node
+	Value any
 }
 
-func parse(name string, data []byte) (*yaml.Node, Problems) {
-	if len(data) > MaxBytes {
-		return nil, Problems{{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("the file has %d bytes; at most %d are read", len(data), MaxBytes)}}
+// Read checks data against the schema. name appears in problems. The error is
+// [Problems].
+func (s *Schema) Read(name string, data []byte) (Document, error) {
+	r := reader{name: name, text: data}
+	root := r.parse()
+	if root == nil {
+		return Document{}, r.problems
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		return nil, Problems{syntaxProblem(name, err)}
+	value := r.value(root)
+	if len(r.problems) > 0 {
+		return Document{}, r.problems
 	}
-	var second yaml.Node
-	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, Problems{{File: name, Line: max(second.Line, 1), Column: 1, Message: "one document a file; remove what follows the first"}}
+	if err := s.compiled.Validate(value); err != nil {
+		r.explain(root, err, s.Quote)
+		return Document{}, r.problems
 	}
-	root := doc.Content[0]
-	var found Problems
-	refuseSurprises(name, root, "", &found)
-	if found != nil {
-		return nil, found
-	}
-	return root, nil
+	return Document{root, value}, nil
 }
 
-// syntaxProblem takes the line out of the library's "yaml: line N: text".
-func syntaxProblem(name string, err error) Problem {
-	p := Problem{File: name, Line: 1, Column: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
-	if errors.Is(err, io.EOF) {
-		p.Message = "the file is empty"
+// Parse is [Schema.Read] into the value into points to, by its yaml tags.
+func (s *Schema) Parse(name string, data []byte, into any) error {
+	d, err := s.Read(name, data)
+	if err != nil {
+		return err
 	}
-	rest, ok := strings.CutPrefix(p.Message, "line ")
-	if !ok {
-		return p
+	if err := d.Root.Decode(into); err != nil {
+		return Problems{{File: name, Line: d.Root.Line, Column: d.Root.Column, Message: err.Error()}}
 	}
-	number, text, ok := strings.Cut(rest, ": ")
-	if line, err := strconv.Atoi(number); ok && err == nil {
-		p.Line, p.Message = line, text
-	}
-	return p
-}
-
-func refuseSurprises(name string, n *yaml.Node, path string, found *Problems) {
-	report := func(at *yaml.Node, message string) {
-		*found = append(*found, Problem{File: name, Line: at.Line, Column: at.Column, Path: path, Message: message})
-	}
-	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		report(n, "anchors and aliases are not allowed; write the value out")
-		return
-	}
-	if n.Kind != yaml.MappingNode {
-		for i, c := range n.Content {
-			refuseSurprises(name, c, join(path, strconv.Itoa(i)), found)
-		}
-		return
-	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		switch {
-		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
-			report(key, "merge keys and compound keys are not allowed")
-			continue
-		case seen[key.Value]:
-			report(key, fmt.Sprintf("the key %q stands here twice", key.Value))
-		}
-		seen[key.Value] = true
-		refuseSurprises(name, value, join(path, key.Value), found)
-	}
-}
-
-// plain turns nodes into the values a JSON Schema validator takes.
-func plain(n *yaml.Node) any {
-	switch n.Kind {
-	case yaml.MappingNode:
-		m := make(map[string]any, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			m[n.Content[i].Value] = plain(n.Content[i+1])
-		}
-		return m
-	case yaml.SequenceNode:
-		l := make([]any, len(n.Content))
-		for i, c := range n.Content {
-			l[i] = plain(c)
-		}
-		return l
-	default:
-		return scalar(n)
-	}
-}
-
-func scalar(n *yaml.Node) any {
-	switch n.Tag {
-	case "!!null":
-		return nil
-	case "!!bool":
-		var b bool
-		if n.Decode(&b) == nil {
-			return b
-		}
-	case "!!int", "!!float":
-		var f float64
-		if n.Decode(&f) == nil {
-			return f
-		}
-	}
-	return n.Value
-}
-
-func schemaProblems(name string, root *yaml.Node, err error) Problems {
-	var invalid *jsonschema.ValidationError
-	if !errors.As(err, &invalid) {
-		return Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
-	}
-	var out Problems
-	for _, leaf := range leaves(invalid) {
-		out = append(out, leafProblems(name, root, leaf)...)
-	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Line < out[j].Line })
-	return out
-}
-
-func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
-	if len(e.Causes) == 0 {
-		return []*jsonschema.ValidationError{e}
-	}
-	var out []*jsonschema.ValidationError
-	for _, c := range e.Causes {
-		out = append(out, leaves(c)...)
-	}
-	return out
+	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"confluence-mcp/internal/strictyaml"
 )
 
 const toolPrefix = "confluence_"
@@ -15,16 +17,16 @@ func (d *document) place(root *yaml.Node, file *File) {
 	lines := strings.Split(string(d.text), "\n")
 	for i := range file.Rules {
 		r := &file.Rules[i]
-		n := find(root, []string{"rules", strconv.Itoa(i), "when"})
+		n := strictyaml.Find(root, "rules", strconv.Itoa(i), "when")
 		r.WhenAt = position(n, lines)
 		for j, tool := range r.Match.Tools {
 			r.Match.Tools[j] = fullName(tool)
-			at := find(root, []string{"rules", strconv.Itoa(i), "match", "tools", strconv.Itoa(j)})
+			at := strictyaml.Find(root, "rules", strconv.Itoa(i), "match", "tools", strconv.Itoa(j))
 			r.Match.ToolsAt = append(r.Match.ToolsAt, position(at, lines))
 		}
 	}
 	for i := range file.Tests {
-		n := find(root, []string{"tests", strconv.Itoa(i)})
+		n := strictyaml.Find(root, "tests", strconv.Itoa(i))
 		file.Tests[i].At = position(n, lines)
 		file.Tests[i].Given.Tool = fullName(file.Tests[i].Given.Tool)
 	}
@@ -58,17 +60,17 @@ func (d *document) checkRules(root *yaml.Node, file *File) {
 	seen := map[string]bool{}
 	for i, r := range file.Rules {
 		if seen[r.ID] {
-			d.add(find(root, []string{"rules", strconv.Itoa(i), "id"}), fmt.Sprintf("rule id %q is used twice", r.ID))
+			d.add(strictyaml.Find(root, "rules", strconv.Itoa(i), "id"), fmt.Sprintf("rule id %q is used twice", r.ID))
 		}
 		seen[r.ID] = true
 	}
 	for i, t := range file.Tests {
-		at := []string{"tests", strconv.Itoa(i)}
+		at := strictyaml.Find(root, "tests", strconv.Itoa(i))
 		if _, _, ok := Cell(t.Given.Tool); !ok && (t.Given.Group == "" || t.Given.Action == "") {
-			d.add(find(root, append(at, "given", "tool")), fmt.Sprintf("the name of tool %q does not say what it does; give group and action", t.Given.Tool))
+			d.add(strictyaml.Find(at, "given", "tool"), fmt.Sprintf("the name of tool %q does not say what it does; give group and action", t.Given.Tool))
 		}
 		if t.Expect.Rule != "" && !seen[t.Expect.Rule] {
-			d.add(find(root, append(at, "expect", "rule")), fmt.Sprintf("there is no rule %q", t.Expect.Rule))
+			d.add(strictyaml.Find(at, "expect", "rule"), fmt.Sprintf("there is no rule %q", t.Expect.Rule))
 		}
 	}
 }

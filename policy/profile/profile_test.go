@@ -67,11 +67,11 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 }
 
 func TestParseGiven(t *testing.T) {
-	g, err := parser(t).ParseGiven("given", []byte("{tool: update_page, resource: {space_key: HR}}"))
+	g, err := profile.ParseGiven("given", []byte("{tool: update_page, resource: {space_key: HR}}"))
 	require.NoError(t, err)
 	assert.Equal(t, "confluence_update_page", g.Tool)
 	for _, bad := range []string{"", "x", "{tool: a", "{tool: update_page, page: 1}", "{resource: {}}", "tool: &a x", "{tool: get_page, resource: {version: x}}"} {
-		_, err := parser(t).ParseGiven("given", []byte(bad))
+		_, err := profile.ParseGiven("given", []byte(bad))
 		assert.ErrorAs(t, err, &profile.Problems{}, bad)
 	}
 }
