@@ -170,6 +170,9 @@ func (r *renderer) resource(k *storage.Node, fragment string) (label, dest strin
 		if r.view.UserName != nil && id != "" {
 			name = r.view.UserName(id)
 		}
+		if name == "" && pathEscape(id) != id {
+			name = id // the address spells it differently
+		}
 		return "@" + name, scheme + "user/" + pathEscape(id)
 	case "ri:space":
 		return attr("ri:space-key"), scheme + "space/" + pathEscape(attr("ri:space-key"))

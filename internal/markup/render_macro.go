@@ -230,7 +230,7 @@ func (r *renderer) inlineMacro(n *storage.Node) {
 		if title == "" {
 			title = r.param(n, "colour")
 		}
-		r.inlineLink(n, labelled(title, "status"), scheme+"status/"+pathEscape(r.param(n, "colour")))
+		r.inlineLink(n, labelled(title, "…"), scheme+"status/"+pathEscape(r.param(n, "colour")))
 		return
 	case "anchor":
 		return
