@@ -14,6 +14,10 @@ import (
 	"confluence-mcp/store"
 )
 
+// shortKey is below what an admin should give an agent, in characters. A short
+// key works, because it may be a test's; it is warned of at every start.
+const shortKey = 20
+
 // keyring judges keys of the configuration file first, then those the data
 // folder knows.
 type keyring struct {
@@ -25,6 +29,9 @@ type keyring struct {
 func (e *engine) keys(ctx context.Context, now func() time.Time) (server.Authenticator, error) {
 	var fixed []server.StaticKey
 	for _, a := range e.cfg.Agents {
+		if n := len(a.Key.Reveal()); n > 0 && n < shortKey {
+			e.logger.Warn("an agent's key is short enough to be guessed; agents add makes a long one", "agent", a.Name, "characters", n)
+		}
 		fixed = append(fixed, server.StaticKey{SHA256: keyDigest(a), Agent: configuredAgent(a)})
 	}
 	static, err := server.NewStaticKeys(fixed, now)

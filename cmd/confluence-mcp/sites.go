@@ -4,7 +4,9 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
 
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
@@ -33,8 +35,8 @@ type integration struct {
 	// everybody.
 	own map[string]*rest.Client
 
-	mu      sync.Mutex
-	account *confluence.User // of the connected client, once it was asked
+	account atomic.Pointer[confluence.User] // of the connected client, once it was asked
+	asking  singleflight.Group
 }
 
 // For implements tools.Sites. Kind Denied when no credential fits the caller.
@@ -92,18 +94,27 @@ func (i *integration) person(ctx context.Context, who string) (*rest.Client, err
 	return nil, noCredential("this server holds no credential of that user")
 }
 
-// me asks once who the connecting account is.
+// me asks once who the connecting account is. Callers who ask at the same time
+// share the question, and each waits no longer than its own context.
 func (i *integration) me(ctx context.Context) (confluence.User, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.account == nil {
-		u, err := i.connected.CurrentUser(ctx)
-		if err != nil {
-			return confluence.User{}, err
-		}
-		i.account = &u
+	if known := i.account.Load(); known != nil {
+		return *known, nil
 	}
-	return *i.account, nil
+	asked := i.asking.DoChan("me", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceOfCallers)
+		defer cancel()
+		u, err := i.connected.CurrentUser(ctx)
+		if err == nil {
+			i.account.Store(&u)
+		}
+		return u, err
+	})
+	select {
+	case <-ctx.Done():
+		return confluence.User{}, ctx.Err()
+	case r := <-asked:
+		return r.Val.(confluence.User), r.Err
+	}
 }
 
 func noCredential(message string) error {
