@@ -137,6 +137,7 @@ func (p program) demoEngine(ctx context.Context, url, dir string) (*engine, []de
 	if err != nil {
 		return nil, nil, err
 	}
+	e.keyless = true
 	own := map[string]*rest.Client{}
 	for _, who := range people {
 		in.Username, in.Token = who.Email, seal.NewSecret(who.Token)
@@ -183,7 +184,7 @@ func (p program) demoHTTP(ctx context.Context, e *engine, f demoFlags, people []
 	sc := p.serverConfig(e)
 	sc.Authenticator = agents
 	sc.NoAuth = demoAgent(who, f.profile)
-	srv, err := server.New(sc)
+	srv, err := p.newServer(e, sc)
 	if err != nil {
 		return err
 	}

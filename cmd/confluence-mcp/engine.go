@@ -30,6 +30,8 @@ type engine struct {
 	sites    *sites
 	profiles *reload.Reloader
 	catalog  *tools.Catalog
+	desk     *desk // of approvals
+	keyless  bool  // callers have no keys that could be revoked
 	logger   *slog.Logger
 }
 
@@ -41,13 +43,18 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, precious: precious, sites: &sites{}, logger: logger}
-	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.makeCatalog(ctx, p.now)); err != nil {
+	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
+	e.desk.Bind(e.catalog)
+	e.desk.start()
 	return e, nil
 }
 
-func (e *engine) close() error { return e.precious.Close() }
+func (e *engine) close() error {
+	e.desk.stop()
+	return e.precious.Close()
+}
 
 // logger writes JSON lines to errOut, with secrets masked. stdout belongs to
 // the protocol.
@@ -113,7 +120,7 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 		decider = readOnly{decider}
 	}
 	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
-		Budget: allowance{book: book, profiles: e.profiles}})
+		Approver: e.desk, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }

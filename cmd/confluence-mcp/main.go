@@ -92,8 +92,8 @@ Find out what is wrong:      confluence-mcp doctor`,
 		return usage("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
-		p.policyCommand(),
-		p.auditCommand())
+		p.policyCommand(), newMarkupCommand(p.in, p.out, p.errOut),
+		p.auditCommand(), p.approvalsCommand())
 	refuseStrayWords(root)
 	return root
 }

@@ -116,7 +116,7 @@ func (p program) serveHTTP(ctx context.Context, cfg config.Config, f serveFlags)
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(sc)
+	srv, err := p.newServer(e, sc)
 	if err != nil {
 		return err
 	}

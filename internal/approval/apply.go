@@ -82,7 +82,7 @@ func (r *Request) approve(e Event) (bool, error) {
 	case !e.Right:
 		return false, refuse(confluence.Denied, "approval.right", "You may not decide approvals.", "Ask the administrator for the approver right.")
 	case e.By.Is(r.Requester) && !e.Self:
-		return false, refuse(confluence.Denied, "approval.self", "Who asked for a change cannot approve it.", "Somebody else with the approver right has to.")
+		return false, refuse(confluence.Denied, "approval.self", "Who asked for a change cannot approve it.", "Somebody else with the approver right has to: another agent, of another owner, for another Confluence account.")
 	case e.Digest != r.Digest:
 		return false, refuse(confluence.Conflict, "approval.digest", "This is not what the request is about.", "Look at the request again.")
 	case r.State != Pending && r.Decider == e.By && r.decidedYes():

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"confluence-mcp/internal/approval"
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/server"
+	"confluence-mcp/tools"
+)
+
+// approvalAPI is /api/approvals: agents with the approver right see all and
+// decide, others see what they asked for themselves.
+type approvalAPI struct {
+	e            *engine
+	now          func() time.Time
+	authenticate func(*http.Request) (server.Agent, error)
+	key          []byte // of the proofs that a request was looked at
+}
+
+// newServer makes the server of an engine over HTTP, with the REST surface.
+func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) {
+	api := &approvalAPI{e: e, now: p.now, key: make([]byte, 32)}
+	_, _ = rand.Read(api.key) // crypto/rand never fails
+	if sc.Routes == nil {
+		sc.Routes = map[string]http.Handler{}
+	}
+	for pattern, h := range map[string]func(*http.Request, server.Agent) (any, error){
+		"GET /api/approvals": api.list, "GET /api/approvals/{id}": api.show,
+		"POST /api/approvals/{id}/approve": api.approve, "POST /api/approvals/{id}/reject": api.reject, "POST /api/approvals/{id}/cancel": api.cancel,
+	} {
+		sc.Routes[pattern] = api.answer(h)
+	}
+	srv, err := server.New(sc)
+	if err == nil {
+		api.authenticate = srv.Authenticate
+	}
+	return srv, err
+}
+
+// answer authenticates, runs h and encodes what it gives.
+func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		agent, err := api.authenticate(r)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			api.refuse(w, &confluence.Error{Kind: confluence.Expired, Code: "auth.credentials", Message: "A valid key is needed.", Next: "Send the agent's key in the Authorization header as a Bearer token."})
+			return
+		}
+		out, err := h(r, agent)
+		if err != nil {
+			api.refuse(w, err)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(out) // the asker is gone
+	})
+}
+
+func (api *approvalAPI) refuse(w http.ResponseWriter, err error) {
+	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 401, confluence.Denied: 403, confluence.NotFound: 404,
+		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[confluence.KindOf(err)]
+	if !ok {
+		status = http.StatusInternalServerError
+		api.e.logger.Error("REST call failed", "err", err)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(tools.Failure(err).Structured) // the asker is gone
+}
+
+func (api *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
+	f := approval.Filter{States: openApprovals()}
+	q := r.URL.Query()
+	switch q.Get("state") {
+	case "", "open":
+	case "all":
+		f.States = nil
+	default:
+		f.States = []approval.State{approval.State(q.Get("state"))}
+	}
+	if l := q.Get("limit"); l != "" {
+		n, err := strconv.Atoi(l)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, &confluence.Error{Kind: confluence.Invalid, Message: "limit is not a number from 1 to 1000.", Next: "Send for example limit=50."}
+		}
+		f.Limit = n
+	}
+	found, err := api.e.desk.List(r.Context(), f)
+	if err != nil {
+		return nil, err
+	}
+	out := []approvalAnswer{}
+	for _, one := range found {
+		if a.Approver || one.Requester.Agent == a.Name {
+			out = append(out, answerApproval(one, api.now()))
+		}
+	}
+	return map[string]any{"approvals": out}, nil
+}
+
+// find gives a request the agent may see. Somebody else's is not there.
+func (api *approvalAPI) find(ctx context.Context, id string, a server.Agent) (approval.Request, error) {
+	one, err := api.e.desk.Show(ctx, id)
+	if err == nil && !a.Approver && one.Requester.Agent != a.Name {
+		err = &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: id, Message: "There is no approval with this id.", Next: "Check the id."}
+	}
+	return one, err
+}
+
+func (api *approvalAPI) show(r *http.Request, a server.Agent) (any, error) {
+	one, err := api.find(r.Context(), r.PathValue("id"), a)
+	if err != nil {
+		return nil, err
+	}
+	out := answerApproval(one, api.now())
+	out.Diff, out.Args = one.Private.Diff, one.Private.Args
+	if a.Approver {
+		out.View = api.view(one, a)
+	}
+	return out, nil
+}
+
+// view proves that an agent was shown this very change by this process.
+func (api *approvalAPI) view(one approval.Request, a server.Agent) string {
+	mac := hmac.New(sha256.New, api.key)
+	mac.Write([]byte(one.ID + "|" + one.Digest + "|" + a.Authority + "|" + a.Name))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+type verdictBody struct {
+	View   string `json:"view"`
+	Reason string `json:"reason"`
+}
+
+// verdict reads what an approver sends. A page of another site can't send JSON
+// without asking first.
+func (api *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, approval.Request, error) {
+	var b verdictBody
+	if !a.Approver {
+		return b, approval.Request{}, &confluence.Error{Kind: confluence.Denied, Code: "approval.right", Message: "This agent may not decide approvals.", Next: "Ask the administrator for the approver right."}
+	}
+	bad := &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body cannot be read.", Next: `Send a JSON object: {"view":"…"} to approve, {"reason":"…"} to reject.`}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return b, approval.Request{}, bad
+	}
+	dec := json.NewDecoder(io.LimitReader(r.Body, 16<<10))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&b) != nil || dec.More() {
+		return b, approval.Request{}, bad
+	}
+	one, err := api.find(r.Context(), r.PathValue("id"), a)
+	return b, one, err
+}
+
+func (api *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := api.verdict(r, a)
+	if err != nil {
+		return nil, err
+	}
+	by := api.person(r.Context(), a)
+	asked := one.Requester
+	asked.Account = api.e.account(r.Context(), one.Private.Caller.Integration, asked.Account)
+	switch {
+	case by.Is(asked) || by.Is(one.Requester):
+		return nil, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
+	case !hmac.Equal([]byte(b.View), []byte(api.view(one, a))):
+		return nil, &confluence.Error{Kind: confluence.Conflict, Code: "approval.view", Message: "The request was not looked at by this approver.", Next: "GET it first and send its view back."}
+	}
+	done, err := api.e.desk.Approve(r.Context(), approval.Verdict{ID: one.ID, Digest: one.Digest, By: by})
+	if err != nil {
+		return nil, err
+	}
+	return answerApproval(done, api.now()), nil
+}
+
+func (api *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := api.verdict(r, a)
+	if err != nil {
+		return nil, err
+	}
+	done, err := api.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: api.person(r.Context(), a), Reason: b.Reason})
+	if err != nil {
+		return nil, err
+	}
+	return answerApproval(done, api.now()), nil
+}
+
+// cancel is the requesting agent's own withdrawal.
+func (api *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
+	one, err := api.find(r.Context(), r.PathValue("id"), a)
+	if err == nil && one.Requester.Agent != a.Name {
+		err = &confluence.Error{Kind: confluence.Denied, Message: "Only who asked can cancel.", Next: "Reject it instead."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	done, err := api.e.desk.Cancel(r.Context(), one.ID, one.Requester)
+	if err != nil {
+		return nil, err
+	}
+	return answerApproval(done, api.now()), nil
+}
+
+// person is the agent as somebody who decides.
+func (api *approvalAPI) person(ctx context.Context, a server.Agent) approval.Person {
+	c := a.Identity
+	if c.Kind == "" {
+		c.Kind = identity.Nobody
+	}
+	c.Agent, c.Owner = a.Name, a.Owner
+	c.AccountID = api.e.account(ctx, c.Integration, c.AccountID)
+	return approval.PersonOf(c)
+}

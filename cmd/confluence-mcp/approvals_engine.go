@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"confluence-mcp/internal/approval"
+	"confluence-mcp/internal/identity"
+)
+
+// localOwner answers for everything at this machine's command line and over
+// standard streams.
+const localOwner = "local"
+
+// desk is where people decide about changes: the service, and what runs beside
+// it until the engine is closed.
+type desk struct {
+	*approval.Service
+	start func()
+	stop  func()
+}
+
+// openDesk makes the service of approvals over the engine's database.
+func (e *engine) openDesk(ctx context.Context, now func() time.Time) error {
+	hooks := map[string]approval.Hook{}
+	for _, a := range e.cfg.Agents {
+		if a.Notify.URL != "" {
+			hooks[a.Name] = approval.Hook{URL: a.Notify.URL, Secret: a.Notify.Secret.Reveal()}
+		}
+	}
+	bell := approval.NewBell(approval.BellConfig{Hooks: hooks, Now: now, Logger: e.logger})
+	s, err := approval.New(ctx, approval.Config{Book: e.precious, Rights: clearance{e, now}, Now: now, Logger: e.logger, Tell: bell.Tell, Life: e.cfg.ApprovalLife})
+	if err != nil {
+		return err
+	}
+	e.desk = &desk{Service: s, start: func() {}, stop: func() {}}
+	e.desk.start = func() { e.desk.run(context.WithoutCancel(ctx), bell) }
+	return nil
+}
+
+// run works in the background until stop is called.
+func (d *desk) run(ctx context.Context, bell *approval.Bell) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { d.Service.Run(ctx) })
+	all.Go(func() { bell.Run(ctx) })
+	d.stop = func() {
+		cancel()
+		done := make(chan struct{})
+		go func() { all.Wait(); close(done) }()
+		timer := time.NewTimer(drain)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C: // a change that is being made is looked for at the next start
+		}
+	}
+}
+
+// clearance says who may decide and ask, by what the configuration and the data
+// folder say now.
+type clearance struct {
+	e   *engine
+	now func() time.Time
+}
+
+// MayApprove implements approval.Rights. Whoever can run commands on the data
+// folder owns it, and may decide.
+func (r clearance) MayApprove(ctx context.Context, who approval.Person) (bool, error) {
+	if who == commandLine() {
+		return true, nil
+	}
+	a, found, err := r.agent(ctx, who.Agent)
+	return found && a.approver, err
+}
+
+// MayAsk implements approval.Rights.
+func (r clearance) MayAsk(ctx context.Context, c identity.Caller) (bool, error) {
+	if c.Transport == identity.Stdio || c.Agent == localOwner || r.e.keyless {
+		return true, nil
+	}
+	a, found, err := r.agent(ctx, c.Agent)
+	return found && a.profile == c.Profile, err
+}
+
+type standing struct {
+	profile  string
+	approver bool
+}
+
+// agent finds an agent whose key is good now, the configured one first.
+func (r clearance) agent(ctx context.Context, name string) (standing, bool, error) {
+	for _, a := range r.e.cfg.Agents {
+		if a.Name == name {
+			return standing{a.Profile, a.Approver}, true, nil
+		}
+	}
+	kept, err := r.e.precious.Agents(ctx)
+	if err != nil {
+		return standing{}, false, err
+	}
+	for _, a := range kept {
+		if a.Name == name {
+			good := a.Revoked.IsZero() && (a.Expires.IsZero() || r.now().Before(a.Expires))
+			return standing{a.Profile, a.Approver}, good, nil
+		}
+	}
+	return standing{}, false, nil
+}
+
+// commandLine is who decides with: approvals approve.
+func commandLine() approval.Person {
+	return approval.Person{Principal: "cli|" + localOwner, Agent: localOwner, Owner: localOwner}
+}
+
+// account gives one name to the account an integration is connected as,
+// whichever of its names is used, so that nobody decides about themselves
+// under another one.
+func (e *engine) account(ctx context.Context, integration, who string) string {
+	i, err := e.sites.integration(integration)
+	if err != nil || who == "" {
+		return who
+	}
+	me, err := i.me(ctx)
+	if err != nil {
+		return who
+	}
+	if strings.EqualFold(who, me.Email) || strings.EqualFold(who, i.settings.Username) {
+		return me.ID
+	}
+	return who
+}
