@@ -1,7 +1,11 @@
 package rule
 
 import (
+	"slices"
+
+	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 )
 
@@ -42,4 +46,42 @@ func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []chec
 		}
 	}
 	return nil
+}
+
+// grows reports whether an expression may build a value larger than those it
+// is given. The estimator takes what a function of text gives for [LongText]
+// bytes, whatever went in, so that its figure is no bound then.
+func grows(checked *cel.Ast) bool {
+	native, found := checked.NativeRep(), false
+	visit(native.Expr(), func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.CallKind:
+			found = found || !small(native.GetType(e.ID())) && !shrinks(e.AsCall().FunctionName())
+		case ast.ComprehensionKind:
+			found = found || !small(native.GetType(e.ID()))
+		case ast.ListKind:
+			found = found || slices.ContainsFunc(e.AsList().Elements(), func(item ast.Expr) bool { return item.Kind() != ast.LiteralKind })
+		case ast.MapKind, ast.StructKind:
+			found = true
+		}
+	})
+	return found
+}
+
+// small are the types whose values have one size.
+func small(t *types.Type) bool {
+	switch t.Kind() {
+	case types.BoolKind, types.IntKind, types.UintKind, types.DoubleKind, types.TimestampKind, types.DurationKind:
+		return true
+	}
+	return false
+}
+
+// shrinks are the functions whose text or list is an argument, or part of one.
+func shrinks(function string) bool {
+	switch function {
+	case "lowerAscii", "upperAscii", "trim", "substring", "charAt", "slice", "_[_]", "_?_:_":
+		return true
+	}
+	return false
 }

@@ -19,8 +19,8 @@ var ErrCost = errors.New("the rule costs too much to evaluate")
 type Program struct {
 	env   *cel.Env
 	ast   *cel.Ast
-	quick cel.Program // without a cost limit, for values within the bounds
-	run   cel.Program
+	quick cel.Program                 // without a cost limit; nil unless values can't grow
+	run   func() (cel.Program, error) // with one
 	expr  string
 	cost  uint64
 	reads []string
@@ -35,10 +35,16 @@ func (p *Program) plan() error {
 	if p.loops {
 		options = append(options, cel.InterruptCheckFrequency(interruptEvery))
 	}
-	var errQuick, errRun error
-	p.quick, errQuick = p.env.Program(p.ast, append(options, cel.EvalOptions(cel.OptOptimize))...)
-	p.run, errRun = p.env.Program(p.ast, append(options, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(runCost))...)
-	if err := errors.Join(errQuick, errRun); err != nil {
+	p.run = sync.OnceValues(func() (cel.Program, error) {
+		return p.env.Program(p.ast, append(options, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(runCost))...)
+	})
+	var err error
+	if grows(p.ast) {
+		_, err = p.run()
+	} else {
+		p.quick, err = p.env.Program(p.ast, append(options, cel.EvalOptions(cel.OptOptimize))...)
+	}
+	if err != nil {
 		return &Fault{1, 0, err.Error()}
 	}
 	p.traced = sync.OnceValues(func() (cel.Program, error) {
@@ -76,12 +82,16 @@ func (p *Program) ReadsResource() bool {
 // nil for a program without loops.
 //
 // Bounded says that every value is within the sizes the static cost was
-// judged with (see [Variable] and [LongText]). Then that cost, which is below
-// the run-time limit, is a proof, and nothing is counted: a fourth of the time.
+// judged with (see [Variable] and [LongText]). If the expression builds no
+// larger ones, that cost is a proof, a fifth of the run-time limit, and nothing
+// is counted: a fourth of the time.
 func (p *Program) Eval(ctx context.Context, vars cel.Activation, bounded bool) (bool, error) {
-	program := p.run
-	if bounded {
-		program = p.quick
+	program := p.quick
+	if program == nil || !bounded {
+		var err error
+		if program, err = p.run(); err != nil {
+			return false, fmt.Errorf("prepare: %w", err)
+		}
 	}
 	if p.loops {
 		out, _, err := program.ContextEval(ctx, vars)

@@ -41,7 +41,11 @@ func (p *Program) Trace(ctx context.Context, vars cel.Activation) (bool, Trace, 
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	out, details, err := p.run.ContextEval(ctx, vars)
+	counted, err := p.run()
+	if err != nil {
+		return false, t, fmt.Errorf("prepare: %w", err)
+	}
+	out, details, err := counted.ContextEval(ctx, vars)
 	holds, err := verdict(out, err)
 	if cost := details.ActualCost(); cost != nil {
 		t.Cost = *cost
