@@ -57,7 +57,8 @@ func Parse(name string, text []byte) (*Profile, error) {
 // loader holds what all files share.
 type loader struct {
 	parser   *profile.Parser
-	compiler *rule.Compiler
+	compiler *rule.Compiler           // nil until a profile has a rule
+	programs map[string]*rule.Program // by text: profiles share rules
 	tools    []string
 	problems profile.Problems
 }
@@ -67,11 +68,7 @@ func newLoader() (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := rule.NewCompiler()
-	if err != nil {
-		return nil, err
-	}
-	return &loader{parser: parser, compiler: compiler}, nil
+	return &loader{parser: parser, programs: map[string]*rule.Program{}}, nil
 }
 
 // layer adds the profiles of one folder to a set, or their problems to l.
@@ -154,7 +151,7 @@ func (l *loader) compile(name string, p *Profile) profile.Problems {
 			c.effect = RequireApproval
 		}
 		if r.When != "" {
-			program, err := l.compiler.Compile(r.When)
+			program, err := l.program(r.When)
 			if err != nil {
 				problems = append(problems, problem(name, r, err))
 				continue
@@ -169,6 +166,24 @@ func (l *loader) compile(name string, p *Profile) profile.Problems {
 			"the worst case of all rules costs %d; at most %d is allowed", sum, rule.MaxCostSum)})
 	}
 	return problems
+}
+
+func (l *loader) program(text string) (*rule.Program, error) {
+	if p := l.programs[text]; p != nil {
+		return p, nil
+	}
+	if l.compiler == nil {
+		var err error
+		if l.compiler, err = rule.NewCompiler(); err != nil {
+			return nil, err
+		}
+	}
+	p, err := l.compiler.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	l.programs[text] = p
+	return p, nil
 }
 
 func problem(name string, r profile.Rule, err error) profile.Problem {
