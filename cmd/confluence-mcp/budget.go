@@ -27,7 +27,7 @@ func (a allowance) Spend(ctx context.Context, c identity.Caller, action policy.A
 		return &confluence.Error{Kind: confluence.Denied, Code: "policy.unknown_profile", Message: "There is no profile " + c.Profile + " any more."}
 	}
 	limits := p.File().Limits.Effective()
-	answer, err := a.book.Spend(ctx, c.Principal(), action, limits, now)
+	answer, err := a.book.Spend(ctx, c.Payer(), action, limits, now)
 	switch {
 	case err != nil:
 		return fmt.Errorf("budget: %w", err)

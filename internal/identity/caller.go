@@ -60,13 +60,31 @@ func (c Caller) Known() bool {
 	return c.Kind == User && c.AccountID != "" || c.Kind == Service || c.Kind == Nobody
 }
 
-// Principal names the caller for rate limits, handles, cursors and the audit
-// log: agent, integration and account, so that two agents acting for one
+// Payer names whoever pays for the caller's calls: rates, budgets and the mark
+// of having read restricted content. Access attributes do not count, because
+// each request chooses its own, and a new one must not buy a fresh budget.
+// [AgentOf] is the other way round.
+func (c Caller) Payer() string {
+	return c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+}
+
+// AgentOf is the agent of a [Caller.Payer]. What all payers of one agent use
+// together is bounded too, because an agent that acts for users names them.
+func AgentOf(payer string) string {
+	agent, _, _ := strings.Cut(payer, "|")
+	return agent
+}
+
+// CrowdShare is how many times the limit of one payer all payers of one agent
+// have together.
+const CrowdShare = 20
+
+// Principal names the caller for handles, cursors and the audit log: agent, integration and account, so that two agents acting for one
 // person and one agent acting for two are all told apart. Access attributes
 // count too, as a short digest: whoever asks with other attributes is somebody
 // else.
 func (c Caller) Principal() string {
-	name := c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	name := c.Payer()
 	if len(c.Access) == 0 {
 		return name
 	}

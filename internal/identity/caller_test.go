@@ -46,3 +46,23 @@ func TestPrincipalsAreToldApart(t *testing.T) {
 	same.Access = []string{"group-b", "group-a", "group-a"}
 	assert.Equal(t, "two", seen[same.Principal()], "order and repetition do not matter")
 }
+
+func TestAttributesDoNotMakeAnotherPayer(t *testing.T) {
+	base := identity.Caller{Agent: "a", Integration: "i", Kind: identity.User, AccountID: "u"}
+	for name, c := range map[string]struct {
+		change func(*identity.Caller)
+		same   bool
+	}{
+		"agent":       {func(c *identity.Caller) { c.Agent = "b" }, false},
+		"integration": {func(c *identity.Caller) { c.Integration = "j" }, false},
+		"account":     {func(c *identity.Caller) { c.AccountID = "v" }, false},
+		"kind":        {func(c *identity.Caller) { c.Kind = identity.Nobody }, false},
+		"attributes":  {func(c *identity.Caller) { c.Access = []string{"group-a"} }, true},
+		"profile":     {func(c *identity.Caller) { c.Profile = "p" }, true},
+	} {
+		other := base
+		c.change(&other)
+		assert.Equal(t, c.same, base.Payer() == other.Payer(), name)
+		assert.Equal(t, other.Agent, identity.AgentOf(other.Payer()), name)
+	}
+}

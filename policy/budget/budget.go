@@ -1,4 +1,4 @@
-// Package budget counts what each principal has written and deleted and
+// Package budget counts what each payer has written and deleted and
 // refuses what its profile's limits no longer cover. It is asked after a
 // decision allowed a write and before the write runs; dry runs are not
 // counted. Start reading with [Book.Spend].
@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/profile"
 )
@@ -27,7 +29,7 @@ const sweepEvery = 1024
 
 // Use is one write that was let through. Deletes count as writes as well.
 type Use struct {
-	Principal string // identity.Caller.Principal
+	Principal string // identity.Caller.Payer
 	Delete    bool
 	At        time.Time
 }
@@ -54,12 +56,13 @@ type Book struct {
 	journal Journal // nil: uses are forgotten on restart
 
 	mu    sync.Mutex
-	pages map[string]*page
+	pages map[string]*page // by payer
+	crowd map[string]*page // by agent: the uses of all its payers
 	count int
 	last  time.Time // the clock as last seen; it is not believed to go back
 }
 
-// page is one principal's uses, oldest first.
+// page is the uses of one payer, or of one agent, oldest first.
 type page struct {
 	writes  []time.Time
 	deletes []time.Time
@@ -68,7 +71,7 @@ type page struct {
 // Open fills a book from the journal; a nil journal is an empty one that
 // keeps nothing.
 func Open(ctx context.Context, j Journal, now time.Time) (*Book, error) {
-	b := &Book{journal: j, pages: map[string]*page{}, last: now}
+	b := &Book{journal: j, pages: map[string]*page{}, crowd: map[string]*page{}, last: now}
 	if j == nil {
 		return b, nil
 	}
@@ -85,7 +88,8 @@ func Open(ctx context.Context, j Journal, now time.Time) (*Book, error) {
 // ErrRead is an attempt to spend on a call that writes nothing.
 var ErrRead = errors.New("budget: a read is not counted")
 
-// Spend counts one write if the limits cover it, in one step. The error says
+// Spend counts one write if the limits cover it, in one step; an agent's payers
+// have [identity.CrowdShare] times the limits together. The error says
 // that the use could not be recorded; the write must not run then.
 func (b *Book) Spend(ctx context.Context, principal string, a policy.Action, l profile.Limits, now time.Time) (Answer, error) {
 	if a == policy.Read {
@@ -98,17 +102,11 @@ func (b *Book) Spend(ctx context.Context, principal string, a policy.Action, l p
 	}
 	b.last = now
 	b.sweep(now)
-	p := b.page(principal)
-	p.writes, p.deletes = after(p.writes, now.Add(-minute)), after(p.deletes, now.Add(-day))
-	if answer := check(p.writes, l.WritesPerMinute, minute, now); !answer.OK {
-		answer.Code = "limit.writes"
+	if answer := pageOf(b.pages, principal).covers(a, l, now); !answer.OK {
 		return answer, nil
 	}
-	if a == policy.Delete {
-		if answer := check(p.deletes, l.DeletesPerDay, day, now); !answer.OK {
-			answer.Code = "limit.destructive"
-			return answer, nil
-		}
+	if answer := pageOf(b.crowd, identity.AgentOf(principal)).covers(a, ofCrowd(l), now); !answer.OK {
+		return answer, nil
 	}
 	use := Use{Principal: principal, Delete: a == policy.Delete, At: now}
 	if b.journal != nil {
@@ -118,6 +116,32 @@ func (b *Book) Spend(ctx context.Context, principal string, a policy.Action, l p
 	}
 	b.enter(use)
 	return Answer{OK: true}, nil
+}
+
+// covers says whether one more use is within the limits.
+func (p *page) covers(a policy.Action, l profile.Limits, now time.Time) Answer {
+	p.writes, p.deletes = after(p.writes, now.Add(-minute)), after(p.deletes, now.Add(-day))
+	answer := check(p.writes, l.WritesPerMinute, minute, now)
+	answer.Code = "limit.writes"
+	if answer.OK && a == policy.Delete {
+		answer = check(p.deletes, l.DeletesPerDay, day, now)
+		answer.Code = "limit.destructive"
+	}
+	if answer.OK {
+		return Answer{OK: true}
+	}
+	return answer
+}
+
+// ofCrowd is what all payers of one agent have together.
+func ofCrowd(l profile.Limits) profile.Limits {
+	for _, limit := range []**int{&l.WritesPerMinute, &l.DeletesPerDay} {
+		if *limit != nil {
+			many := **limit * identity.CrowdShare
+			*limit = &many
+		}
+	}
+	return l
 }
 
 // check compares the uses of a window with a limit; nil is no limit.
@@ -132,32 +156,33 @@ func check(used []time.Time, limit *int, window time.Duration, now time.Time) An
 }
 
 func (b *Book) enter(u Use) {
-	p := b.page(u.Principal)
-	p.writes = append(p.writes, u.At)
-	if u.Delete {
-		p.deletes = append(p.deletes, u.At)
+	for _, p := range []*page{pageOf(b.pages, u.Principal), pageOf(b.crowd, identity.AgentOf(u.Principal))} {
+		p.writes = append(p.writes, u.At)
+		if u.Delete {
+			p.deletes = append(p.deletes, u.At)
+		}
 	}
 }
 
-func (b *Book) page(principal string) *page {
-	p := b.pages[principal]
+func pageOf(pages map[string]*page, name string) *page {
+	p := pages[name]
 	if p == nil {
 		p = &page{}
-		b.pages[principal] = p
+		pages[name] = p
 	}
 	return p
 }
 
-// sweep forgets principals without a use in the windows, now and then.
+// sweep forgets payers and agents without a use in the windows, now and then.
 func (b *Book) sweep(now time.Time) {
 	b.count++
 	if b.count%sweepEvery != 0 {
 		return
 	}
-	for name, p := range b.pages {
-		if len(after(p.writes, now.Add(-minute))) == 0 && len(after(p.deletes, now.Add(-day))) == 0 {
-			delete(b.pages, name)
-		}
+	for _, pages := range []map[string]*page{b.pages, b.crowd} {
+		maps.DeleteFunc(pages, func(_ string, p *page) bool {
+			return len(after(p.writes, now.Add(-minute))) == 0 && len(after(p.deletes, now.Add(-day))) == 0
+		})
 	}
 }
 

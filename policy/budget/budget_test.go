@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/budget"
 	"confluence-mcp/policy/profile"
@@ -163,4 +164,23 @@ func TestNoWindowEverHoldsMoreThanTheLimit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAnAgentsPayersHaveABudgetTogether: naming another user for each delete
+// ends at the agent's own bound, over a restart too.
+func TestAnAgentsPayersHaveABudgetTogether(t *testing.T) {
+	j := &memory{}
+	b, l := open(t, j), limits(1000, 2)
+	ok := 0
+	for i := range 200 {
+		answer := spend(t, b, fmt.Sprintf("bot|wiki|user|u%d", i), policy.Delete, l, start.Add(time.Duration(i)*time.Second))
+		if answer.OK {
+			ok++
+			continue
+		}
+		assert.Equal(t, "limit.destructive", answer.Code)
+	}
+	assert.Equal(t, 2*identity.CrowdShare, ok)
+	assert.True(t, spend(t, b, "other|wiki|user|u1", policy.Delete, l, start.Add(time.Hour)).OK, "other agents are unaffected")
+	assert.False(t, spend(t, open(t, j), "bot|wiki|user|new", policy.Delete, l, start.Add(time.Hour)).OK)
 }
