@@ -9,50 +9,72 @@ import (
 	"golang.org/x/time/rate"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 )
 
-// rates counts the calls of each principal in a bucket that refills evenly over
-// a minute. What a principal may write is for [Budget] to say.
+// rates counts the calls of each payer, and of all payers of each agent, in
+// buckets that refill evenly over a minute. What a payer may write is for
+// [Budget] to say.
 type rates struct {
 	perMinute int
 	mu        sync.Mutex
-	of        map[string]*rate.Limiter
+	of        map[string]*bucket // by payer
+	crowd     map[string]*bucket // by agent
 }
 
-// maxPrincipals bounds the memory of [rates]. When it is reached, all start
-// anew, which gives one bucket more to callers and nothing to attackers: a
-// principal costs a key.
-const maxPrincipals = 10_000
+type bucket struct {
+	limiter *rate.Limiter
+	used    time.Time
+}
+
+// maxPayers bounds the memory of [rates]. When it is reached, who has been
+// quiet for longest makes room.
+const maxPayers = 10_000
 
 func newRates(perMinute int) *rates {
-	return &rates{perMinute: perMinute, of: map[string]*rate.Limiter{}}
+	return &rates{perMinute: perMinute, of: map[string]*bucket{}, crowd: map[string]*bucket{}}
 }
 
-func (r *rates) take(principal string, now time.Time) error {
-	reserved := r.limiter(principal).ReserveN(now, 1)
-	wait := reserved.DelayFrom(now)
-	if reserved.OK() && wait == 0 {
-		return nil
+func (r *rates) take(payer string, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	crowd := bucketOf(r.crowd, identity.AgentOf(payer), r.perMinute*identity.CrowdShare, now).ReserveN(now, 1)
+	wait := crowd.DelayFrom(now)
+	if wait == 0 {
+		own := bucketOf(r.of, payer, r.perMinute, now).ReserveN(now, 1)
+		if wait = own.DelayFrom(now); wait == 0 {
+			return nil
+		}
+		own.CancelAt(now)
 	}
-	reserved.CancelAt(now)
+	crowd.CancelAt(now)
 	wait = time.Duration(math.Ceil(wait.Seconds())) * time.Second
 	return &confluence.Error{Kind: confluence.Limited, Code: "limit.rate", RetryAfter: wait,
 		Message: "You made more calls than this server takes from one caller.",
 		Next:    fmt.Sprintf("Wait %s, then call again.", wait)}
 }
 
-func (r *rates) limiter(principal string) *rate.Limiter {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	own := r.of[principal]
-	if own == nil {
-		if len(r.of) >= maxPrincipals {
-			clear(r.of)
+func bucketOf(buckets map[string]*bucket, name string, perMinute int, now time.Time) *rate.Limiter {
+	b := buckets[name]
+	if b == nil {
+		if len(buckets) >= maxPayers {
+			forgetOldest(buckets)
 		}
-		own = rate.NewLimiter(rate.Every(time.Minute/time.Duration(r.perMinute)), r.perMinute)
-		r.of[principal] = own
+		b = &bucket{limiter: rate.NewLimiter(rate.Limit(float64(perMinute)/60), perMinute)}
+		buckets[name] = b
 	}
-	return own
+	b.used = now
+	return b.limiter
+}
+
+func forgetOldest(buckets map[string]*bucket) {
+	oldest, first := "", true
+	for name, b := range buckets {
+		if first || b.used.Before(buckets[oldest].used) {
+			oldest, first = name, false
+		}
+	}
+	delete(buckets, oldest)
 }
 
 // taints remembers who read restricted content, and when, for rules that keep
@@ -65,7 +87,7 @@ type taints struct {
 // taintWindow is how long a read of restricted content counts.
 const taintWindow = 10 * time.Minute
 
-func (t *taints) set(principal string, at time.Time) {
+func (t *taints) set(payer string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p, since := range t.of {
@@ -73,12 +95,12 @@ func (t *taints) set(principal string, at time.Time) {
 			delete(t.of, p)
 		}
 	}
-	t.of[principal] = at
+	t.of[payer] = at
 }
 
-func (t *taints) has(principal string, now time.Time) bool {
+func (t *taints) has(payer string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, ok := t.of[principal]
+	at, ok := t.of[payer]
 	return ok && now.Sub(at) <= taintWindow
 }

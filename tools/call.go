@@ -81,7 +81,7 @@ func (k *call) decode(context.Context) error {
 }
 
 func (k *call) limit(context.Context) error {
-	return k.catalog.rates.take(k.caller.Principal(), k.started)
+	return k.catalog.rates.take(k.caller.Payer(), k.started)
 }
 
 func (k *call) connect(ctx context.Context) error {
@@ -103,7 +103,7 @@ func (k *call) describe(ctx context.Context) error {
 		Tool: k.tool.Name, Group: k.tool.Group, Action: k.tool.Action, Live: true,
 		Caller: k.caller, Site: policy.Site{ID: k.info.ID, Kind: k.info.Kind}, Now: k.started,
 		Resource: policy.Resource{UpdatedAt: time.Unix(0, 0).UTC()},
-		Context:  policy.Context{ReadRestricted: k.catalog.taints.has(k.caller.Principal(), k.started)},
+		Context:  policy.Context{ReadRestricted: k.catalog.taints.has(k.caller.Payer(), k.started)},
 	}
 	if k.tool.Group == "" {
 		return nil

@@ -43,7 +43,7 @@ type Budget interface {
 
 // Limits bound what one caller can ask for. A zero field takes its default.
 type Limits struct {
-	CallsPerMinute int           // per principal, 600
+	CallsPerMinute int           // per payer, 600; an agent's payers together have 20 times as many
 	Timeout        time.Duration // of one call, 60 s
 	ResultBytes    int           // text of one answer, 256 KiB
 	ArgumentBytes  int           // arguments of one call, 16 MiB

@@ -206,7 +206,7 @@ func (k *call) fill(ctx context.Context, t target, ruled bool) {
 	if ruled && k.on.page != nil {
 		r.Known = k.fillRuled(ctx, r)
 		if !r.Known { // what could not be looked at counts as restricted
-			k.catalog.taints.set(k.caller.Principal(), k.started)
+			k.catalog.taints.set(k.caller.Payer(), k.started)
 		}
 	}
 }
@@ -263,7 +263,7 @@ func (k *call) restricted(ctx context.Context, ids []string) (bool, error) {
 		}
 		for _, one := range list {
 			if one.Operation == "read" && len(one.UserIDs)+len(one.Groups) > 0 {
-				k.catalog.taints.set(k.caller.Principal(), k.started)
+				k.catalog.taints.set(k.caller.Payer(), k.started)
 				return true, nil
 			}
 		}

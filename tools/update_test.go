@@ -249,6 +249,9 @@ rules:
 	d.ok("create_page", args{"space_key": "ENG", "title": "Before"})
 	d.ok("get_page", args{"page_id": "12"})
 	d.fails("approval.required", "create_page", args{"space_key": "ENG", "title": "After"})
+	same := *d
+	same.who.Access = []string{"group-new"}
+	same.fails("approval.required", "create_page", args{"space_key": "ENG", "title": "With attributes"})
 	bob := *d
 	bob.who.AccountID = "u-bob"
 	bob.ok("create_page", args{"space_key": "ENG", "title": "Bob's"})
