@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -81,7 +80,10 @@ func (s *Server) ownSession(r *http.Request, agent Agent) *refusal {
 const mcpSessionHeader = "Mcp-Session-Id"
 
 func (s *Server) servePost(w http.ResponseWriter, r *http.Request, agent Agent) {
-	body, f := s.readBody(w, r)
+	buf := s.bodies.take()
+	defer s.bodies.put(buf)
+	f := s.readBody(w, r, buf)
+	body := buf.bytes
 	if f != nil {
 		w.Header().Set("Connection", "close")
 		s.refuse(w, f, nil)
@@ -236,37 +238,6 @@ func crowded() *refusal {
 	return refuse(http.StatusTooManyRequests, "listening", "limit.rate", "There are too many open notification streams.", "Close one first.")
 }
 
-// readBody reads a request body within its cap and with a deadline for every
-// MiB, so that neither size nor patience of a client costs much. The deadline
-// of a body that was refused stands: net/http goes on reading it, to use the
-// connection again, and must not do so for ever.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	limit, largest := s.bodyCap(r.Header.Get("Mcp-Name")), s.largestBody()
-	if r.ContentLength > largest {
-		return nil, tooLarge()
-	}
-	conn := http.NewResponseController(w)
-	var body []byte
-	for {
-		_ = conn.SetReadDeadline(s.cfg.Now().Add(s.cfg.BodyTimeout)) // a recorder in a test has none
-		chunk, err := io.ReadAll(io.LimitReader(r.Body, min(1<<20, limit+1-int64(len(body)))))
-		body = append(body, chunk...)
-		switch {
-		case err != nil:
-			return nil, refuse(http.StatusRequestTimeout, "slow", "input.slow", "The body did not arrive in time, or not whole.", "Send it again.")
-		case len(chunk) == 0:
-			_ = conn.SetReadDeadline(time.Time{}) // the answer may take its time
-			return body, nil
-		case int64(len(body)) > limit && limit < largest:
-			if limit = s.bodyCap(toolOf(body)); int64(len(body)) > limit {
-				return nil, tooLarge()
-			}
-		case int64(len(body)) > limit:
-			return nil, tooLarge()
-		}
-	}
-}
-
 func (s *Server) bodyCap(tool string) int64 {
 	if c := s.cfg.ToolBodies[tool]; c > s.cfg.MaxBody {
 		return c
@@ -286,40 +257,4 @@ func tooLarge() *refusal {
 	return &refusal{status: http.StatusRequestEntityTooLarge, reason: "size", err: &confluence.Error{
 		Kind: confluence.Limited, Code: "limit.too_large", Message: "The message is too large.", Next: "Send less at once.",
 	}}
-}
-
-// toolOf finds the tool in the beginning of a message that is still being
-// read; "" when its name comes later. Clients send the name first, and those
-// of 2026-07-28 also as a header.
-func toolOf(begin []byte) string {
-	dec := json.NewDecoder(bytes.NewReader(begin))
-	depth, params, key := 0, false, ""
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return ""
-		}
-		switch t := token.(type) {
-		case json.Delim:
-			if t == '{' || t == '[' {
-				depth++
-				params = params || depth == 2 && key == "params"
-			} else {
-				depth--
-				params = params && depth >= 2
-			}
-			key = ""
-		case string:
-			switch {
-			case key == "":
-				key = t
-				continue
-			case params && depth == 2 && key == "name":
-				return t
-			}
-			key = ""
-		default:
-			key = ""
-		}
-	}
 }

@@ -231,6 +231,20 @@ func TestA06SlowClients(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, firstLine(t, conn), "408")
 	})
+	t.Run("a body that trickles", func(t *testing.T) {
+		conn := dial(t, r)
+		began := time.Now()
+		_, err := fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", annKey)
+		require.NoError(t, err)
+		for time.Since(began) < 5*time.Second {
+			if _, err = io.WriteString(conn, " "); err != nil {
+				break
+			}
+			<-time.After(100 * time.Millisecond)
+		}
+		require.Error(t, err, "bytes that come in one by one are no progress")
+		assert.Less(t, time.Since(began), 3*time.Second)
+	})
 	t.Run("an answer may take longer than a request", func(t *testing.T) {
 		done := make(chan answer, 1)
 		go func() { done <- r.do(call(annKey, "confluence_slow", `{}`)) }()

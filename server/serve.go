@@ -24,7 +24,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
-		ReadTimeout:       s.cfg.HeaderTimeout + s.cfg.BodyTimeout,
+		ReadTimeout:       s.cfg.HeaderTimeout + min(bodyStall, s.cfg.BodyTimeout), // readBody gives a body that goes on coming more
 		IdleTimeout:       defaultIdle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(quiet{s.cfg.Logger}, "", 0),

@@ -18,6 +18,7 @@ type Server struct {
 	tools    map[string]bool // names that come from the catalogue
 	sessions *sessions
 	rates    *rates
+	bodies   bodies
 	crowd    crowd // of notification streams over HTTP
 	metrics  *metrics
 	draining atomic.Bool
@@ -35,6 +36,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:      cfg,
+		bodies:   make(bodies, keptBodies),
 		sessions: newSessions(cfg.Now, cfg.SessionIdle),
 		crowd:    crowd{open: map[string]int{}},
 		rates:    newRates(cfg.Now, cfg.Rate, cfg.Burst),

@@ -59,7 +59,10 @@ func memory(t *testing.T, pid int, field string) int64 {
 }
 
 // TestA03_OversizedBodiesCostNoMemory: bodies that are too large, too long
-// or without end, one after the other.
+// or without end, one after the other. What counts is the resident memory of
+// the process after them, against that of the same process after as many
+// messages of ordinary size: no collection is asked for and nothing is waited
+// for, so what the bodies left as garbage counts too.
 func TestA03_OversizedBodiesCostNoMemory(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	p, pid := process(t, site.URL)
@@ -67,7 +70,7 @@ func TestA03_OversizedBodiesCostNoMemory(t *testing.T) {
 		p.rpc(annKey, "tools/list", "", "")
 	}
 	before := memory(t, pid, "VmRSS")
-	for i := range 30 {
+	for i := range 60 {
 		conn := p.dial()
 		head := "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + annKey + "\r\nContent-Type: application/json\r\n"
 		switch i % 3 {
@@ -86,7 +89,7 @@ func TestA03_OversizedBodiesCostNoMemory(t *testing.T) {
 	}
 	grown := memory(t, pid, "VmRSS") - before
 	t.Logf("%d KiB before, %d KiB more after", before>>10, grown>>10)
-	assert.Less(t, grown, int64(raceFactor*40<<20), "a few caps and what the collector leaves for later; 100 MiB were sent")
+	assert.Less(t, grown, int64(raceFactor*4<<20), "240 MiB were sent")
 	assert.Empty(t, site.Requests(0))
 	assert.Equal(t, http.StatusOK, p.rpc(annKey, "tools/list", "", "").status)
 }

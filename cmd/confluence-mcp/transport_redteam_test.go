@@ -198,13 +198,26 @@ func middle(times []time.Duration) time.Duration {
 }
 
 // TestA06_SlowClientsDisturbNobody: 500 connections that trickle bytes are
-// closed within the product's own times, and callers are served meanwhile.
+// closed within ten seconds, and a healthy caller is served as before: nine of
+// ten calls take no more than a fifth longer than without them, and 25 ms for
+// what else runs on the machine.
 func TestA06_SlowClientsDisturbNobody(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	p := serveProduct(t, site.URL, botToken)
-	began := time.Now()
+	healthy := func() time.Duration {
+		var times []time.Duration
+		for range 40 { // together no more than one caller may ask at once
+			at := time.Now()
+			got := p.call(bobKey, "get_space", map[string]any{"space_key": "ENG"})
+			assert.False(t, got.tool(t).IsError, got.body)
+			times = append(times, time.Since(at))
+		}
+		slices.Sort(times)
+		return times[len(times)*9/10]
+	}
+	before := healthy()
 	var slow sync.WaitGroup
-	var last atomic.Int64 // nanoseconds until the last one was closed
+	var last atomic.Int64 // the longest one was open, in nanoseconds
 	for i := range 500 {
 		conn := p.dial()
 		slow.Go(func() {
@@ -212,21 +225,21 @@ func TestA06_SlowClientsDisturbNobody(t *testing.T) {
 			if i%2 == 0 {
 				start += "Authorization: Bearer " + annKey + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
 			}
+			at := time.Now()
 			trickle(conn, start)
-			last.Store(max(last.Load(), int64(time.Since(began))))
+			for open := int64(time.Since(at)); ; {
+				if longest := last.Load(); open <= longest || last.CompareAndSwap(longest, open) {
+					return
+				}
+			}
 		})
 	}
-	var times []time.Duration
-	for range 60 {
-		at := time.Now()
-		got := p.call(bobKey, "get_space", map[string]any{"space_key": "ENG"})
-		assert.False(t, got.tool(t).IsError, got.body)
-		times = append(times, time.Since(at))
-	}
+	during := healthy()
 	slow.Wait()
-	slices.Sort(times)
-	assert.Less(t, times[len(times)-1], raceFactor*2*time.Second, "the slowest call of a healthy caller")
-	assert.Less(t, time.Duration(last.Load()), 12*time.Second, "ten seconds, and a little for a busy machine")
+	longest := time.Duration(last.Load())
+	t.Logf("nine of ten calls within %s before, %s meanwhile; the longest connection lived %s", before, during, longest)
+	assert.Less(t, during, raceFactor*(before*6/5+25*time.Millisecond))
+	assert.LessOrEqual(t, longest, 10*time.Second)
 }
 
 // trickle sends one byte each half second until the server closes.
