@@ -20,8 +20,8 @@ const (
 	defaultUploadBody   = 16 << 20         // bytes; a file of about 10 MiB in base64
 	defaultPageBody     = 4 << 20          // bytes; a page of 2 MB, escaped
 	defaultMaxLine      = 100 << 20        // bytes of one message over standard streams
-	defaultRate         = 50               // requests a second of one principal
-	defaultBurst        = 100              // requests at once of one principal
+	defaultRate         = 50               // requests a second of one payer
+	defaultBurst        = 100              // requests at once of one payer
 	defaultDrain        = 8 * time.Second  // what running calls get at shutdown
 	defaultHeaderTime   = 5 * time.Second  // to send all request headers
 	defaultBodyTime     = 10 * time.Second // to send each MiB of a body
@@ -65,7 +65,7 @@ type Config struct {
 	ToolBodies map[string]int64 // larger caps by tool name; default: 16 MiB for uploads, 4 MiB for pages
 	MaxLine    int64            // bytes of one message over streams, default 100 MiB
 
-	Rate  float64 // requests a second of one principal, default 50
+	Rate  float64 // requests a second of one payer, default 50; an agent's payers together have 20 times as much
 	Burst int     // at once, default 100
 
 	Drain         time.Duration // running calls at shutdown, default 8 s, at most 9 s

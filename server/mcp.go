@@ -161,7 +161,7 @@ func (s *Server) admit(r *http.Request, agent Agent, m message, size int) (*exch
 	if m.Method == string(mcp.MethodToolsCall) {
 		x.tool = m.Params.Name
 	}
-	if wait, ok := s.rates.take(agent.principal() + "|" + caller.Principal()); !ok {
+	if wait, ok := s.rates.take(agent.principal(), caller.Payer()); !ok {
 		return nil, tooMany(wait)
 	}
 	return x, s.lacking(m)

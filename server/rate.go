@@ -6,19 +6,24 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"confluence-mcp/internal/identity"
 )
 
-// maxPrincipals bounds the memory that invented callers can take.
-const maxPrincipals = 10_000
+// maxPayers bounds the memory that invented callers can take. When it is
+// reached, who has been quiet for longest makes room.
+const maxPayers = 10_000
 
-// rates gives every principal its own token bucket.
+// rates gives every payer a token bucket, and every agent one for all its
+// payers together.
 type rates struct {
 	now   func() time.Time
 	limit rate.Limit
 	burst int
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
+	mu     sync.Mutex
+	payers map[string]*bucket
+	agents map[string]*bucket
 }
 
 type bucket struct {
@@ -27,52 +32,49 @@ type bucket struct {
 }
 
 func newRates(now func() time.Time, perSecond float64, burst int) *rates {
-	return &rates{now: now, limit: rate.Limit(perSecond), burst: burst, buckets: map[string]*bucket{}}
+	return &rates{now: now, limit: rate.Limit(perSecond), burst: burst, payers: map[string]*bucket{}, agents: map[string]*bucket{}}
 }
 
-// take asks for one request. When there is none left it says after how many
-// whole seconds to try again.
-func (r *rates) take(principal string) (wait int, ok bool) {
+// take asks for one request of an agent's payer. When there is none left it
+// says after how many whole seconds to try again.
+func (r *rates) take(agent, payer string) (wait int, ok bool) {
 	now := r.now()
-	b := r.bucket(principal, now)
-	reservation := b.limiter.ReserveN(now, 1)
-	delay := reservation.DelayFrom(now)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	crowd := r.bucket(r.agents, agent, identity.CrowdShare, now).ReserveN(now, 1)
+	delay := crowd.DelayFrom(now)
 	if delay == 0 {
-		return 0, true
+		own := r.bucket(r.payers, agent+"|"+payer, 1, now).ReserveN(now, 1)
+		if delay = own.DelayFrom(now); delay == 0 {
+			return 0, true
+		}
+		own.CancelAt(now)
 	}
-	reservation.CancelAt(now)
+	crowd.CancelAt(now)
 	return int(math.Ceil(delay.Seconds())), false
 }
 
-func (r *rates) bucket(principal string, now time.Time) *bucket {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b, ok := r.buckets[principal]
+func (r *rates) bucket(among map[string]*bucket, name string, share int, now time.Time) *rate.Limiter {
+	b, ok := among[name]
 	if !ok {
-		if len(r.buckets) >= maxPrincipals {
-			r.forget(now)
+		if len(among) >= maxPayers {
+			forgetOldest(among)
 		}
-		b = &bucket{limiter: rate.NewLimiter(r.limit, r.burst)}
-		r.buckets[principal] = b
+		b = &bucket{limiter: rate.NewLimiter(r.limit*rate.Limit(share), r.burst*share)}
+		among[name] = b
 	}
 	b.used = now
-	return b
+	return b.limiter
 }
 
-// forget drops buckets that are full again, which changes nothing for their
-// principals; when none is, it drops any, so that memory stays bounded.
-func (r *rates) forget(now time.Time) {
-	for p, b := range r.buckets {
-		if b.limiter.TokensAt(now) >= float64(r.burst) {
-			delete(r.buckets, p)
+func forgetOldest(among map[string]*bucket) {
+	oldest, first := "", true
+	for name, b := range among {
+		if first || b.used.Before(among[oldest].used) {
+			oldest, first = name, false
 		}
 	}
-	for p := range r.buckets {
-		if len(r.buckets) < maxPrincipals {
-			return
-		}
-		delete(r.buckets, p)
-	}
+	delete(among, oldest)
 }
 
 // crowd counts the open notification streams of every agent.

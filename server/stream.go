@@ -173,7 +173,7 @@ func (t *stream) admit(m message) *refusal {
 		_, err := resolveCaller(Agent{}, access{given: true})
 		return &refusal{status: http.StatusForbidden, reason: "access", err: err}
 	}
-	if wait, ok := s.rates.take(t.caller.Principal()); !ok {
+	if wait, ok := s.rates.take(t.caller.Agent, t.caller.Payer()); !ok {
 		return tooMany(wait)
 	}
 	if m.Method == string(mcp.MethodSubscriptionsListen) && t.listening.Add(1) > maxListening {
