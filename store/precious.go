@@ -5,14 +5,13 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/schema"
 
 	_ "modernc.org/sqlite" // the database driver
 )
@@ -51,7 +50,7 @@ func OpenPrecious(ctx context.Context, dir string, now func() time.Time) (*Preci
 		return nil, openError(path, err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db, preciousMigrations); err != nil {
+	if err := schema.Up(ctx, db, preciousMigrations); err != nil {
 		return nil, errors.Join(openError(path, err), db.Close())
 	}
 	putLine, err := db.PrepareContext(ctx, "INSERT INTO audit_line(seq, line) VALUES (?, ?)")
@@ -94,49 +93,6 @@ func (p *Precious) Ping(ctx context.Context) error {
 		return openError(PreciousFile, err)
 	}
 	return nil
-}
-
-// migrate applies the numbered files in order, each in a transaction, and
-// remembers the last in user_version.
-func migrate(ctx context.Context, db *sql.DB, files fs.FS) error {
-	names, err := fs.Glob(files, "migrations/*/*.sql")
-	if err != nil {
-		return err
-	}
-	var have int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
-		return err
-	}
-	if have > len(names) {
-		return &confluence.Error{Kind: confluence.Invalid, Op: "open database",
-			Message: fmt.Sprintf("schema %d is newer than this program knows (%d)", have, len(names)),
-			Next:    "Use the newer program that made it."}
-	}
-	for n := have; n < len(names); n++ {
-		if err := applyMigration(ctx, db, files, names[n], n+1); err != nil {
-			return fmt.Errorf("migration %s: %w", names[n], err)
-		}
-	}
-	return nil
-}
-
-func applyMigration(ctx context.Context, db *sql.DB, files fs.FS, name string, version int) error {
-	script, err := fs.ReadFile(files, name)
-	if err != nil {
-		return err
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
 
 func openError(ref string, err error) error {

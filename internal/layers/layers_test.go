@@ -41,10 +41,12 @@ var allowed = map[string][]string{
 	"internal/confluence/rest": {"internal/confluence", "internal/seal"},
 
 	// level 2: who may see what is stored
-	"store/guard": {"internal/confluence", "internal/identity"},
+	"store/guard":  {"internal/confluence", "internal/identity"},
+	"store/schema": {"internal/confluence"},
+	"store/mirror": {"store/guard", "store/schema", "internal/confluence", "internal/identity"},
 
 	// level 2: what stores and what offers
-	"store": {"internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
+	"store": {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
 	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
 
 	// level 3: what speaks MCP

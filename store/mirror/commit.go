@@ -1,0 +1,86 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"confluence-mcp/store/guard"
+)
+
+// batch is one transaction: what is done to the rows and, in the same order, to
+// the rights in memory.
+type batch struct {
+	*sql.Tx
+	ctx    context.Context
+	rights []func(*guard.Forest)
+	logged map[uint32]bool
+	known  map[string]node // of one integration, by id; nil: rows are looked up
+}
+
+func (b *batch) exec(query string, args ...any) error {
+	_, err := b.ExecContext(b.ctx, query, args...)
+	return err
+}
+
+// changed logs a node for those who follow, once a batch.
+func (b *batch) changed(idx uint32, deleted bool) error {
+	if b.logged[idx] {
+		return nil
+	}
+	b.logged[idx] = true
+	return b.exec("INSERT INTO change(node, deleted) VALUES (?, ?)", idx, deleted)
+}
+
+// commit runs fn in a transaction and publishes rows and rights as one: readers
+// see both or neither.
+func (m *Mirror) commit(ctx context.Context, op string, fn func(*batch) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stale {
+		if err := m.load(ctx); err != nil {
+			return failure(op, err)
+		}
+	}
+	tx, err := m.write.BeginTx(ctx, nil)
+	if err != nil {
+		return failure(op, err)
+	}
+	b := &batch{Tx: tx, ctx: ctx, logged: map[uint32]bool{}}
+	epoch := m.published.Load().snapshot.Epoch() + 1
+	err = fn(b)
+	if err == nil {
+		err = b.exec("UPDATE state SET epoch = ?", epoch)
+	}
+	if err != nil {
+		return failure(op, errors.Join(err, tx.Rollback()))
+	}
+	for _, change := range b.rights {
+		change(m.forest)
+	}
+	next := m.forest.Snapshot(epoch)
+	if err := tx.Commit(); err != nil {
+		m.stale = true // whether it took place is what the file says
+		return failure(op, errors.Join(err, m.load(context.WithoutCancel(ctx))))
+	}
+	m.publish(next)
+	return failure(op, m.checkpoint(ctx))
+}
+
+func (m *Mirror) publish(s *guard.Snapshot) {
+	old := m.published.Swap(&publication{snapshot: s, next: make(chan struct{})})
+	if old != nil {
+		close(old.next)
+	}
+}
+
+// checkpoint moves what was committed into the main file, as far as readers let
+// it. The batch is safe without it.
+func (m *Mirror) checkpoint(ctx context.Context) error {
+	var busy, pages, moved int
+	err := m.write.QueryRowContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &moved)
+	if code := failure("checkpoint", err); code != nil && isFull(code) {
+		return nil // the batch is in the log, and the next write will say it
+	}
+	return err
+}

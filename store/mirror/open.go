@@ -1,0 +1,230 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/guard"
+	"confluence-mcp/store/schema"
+)
+
+//go:embed migrations/mirror/*.sql
+var migrations embed.FS
+
+// File is the name of the mirror's database inside a data folder.
+const File = "mirror.db"
+
+// Config says where the mirror is and what it asks of others.
+type Config struct {
+	Dir string // the data folder, made with mode 0700 when absent
+	Now func() time.Time
+	// Verify asks Confluence whether a caller may see a page whose ancestors'
+	// restrictions cannot be read; nil: nobody may. It is asked only under the
+	// policy verify, for what a caller would be shown otherwise.
+	Verify func(ctx context.Context, c identity.Caller, integration int64, id string) bool
+}
+
+// Mirror is the mirror. One process has it open at a time; inside the process
+// it is safe for concurrent use, and readers do not wait for writers.
+type Mirror struct {
+	path   string
+	now    func() time.Time
+	verify func(context.Context, identity.Caller, int64, string) bool
+	write  *sql.DB // one connection
+	read   *sql.DB
+	cache  guard.Cache
+	health Damage
+
+	mu     sync.Mutex // of the writer
+	forest *guard.Forest
+	stale  bool // the forest may not be what the database says
+
+	published atomic.Pointer[publication]
+}
+
+// publication is the newest snapshot, and a channel closed when it is not the
+// newest any more.
+type publication struct {
+	snapshot *guard.Snapshot
+	next     chan struct{}
+}
+
+// Damage counts rows that did not have the hash they were written with. They
+// admit nobody until they are read from Confluence again.
+type Damage struct {
+	Nodes, Spaces, People, Groups, Integrations int
+}
+
+// Open opens or makes the mirror and loads the rights of every node.
+//
+// Kind Invalid when a newer program made it; kind Unavailable with code
+// "store.damaged" when it is no sound database (see [Quarantine]), with code
+// "store.unavailable" when it cannot be opened or written.
+func Open(ctx context.Context, cfg Config) (*Mirror, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, failure("open", err)
+	}
+	path := filepath.Join(cfg.Dir, File)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = errors.Join(f.Chmod(0o600), f.Close())
+	}
+	if err != nil {
+		return nil, failure("open", err)
+	}
+	m := &Mirror{path: path, now: cfg.Now, verify: cfg.Verify}
+	if err := m.open(ctx); err != nil {
+		return nil, errors.Join(failure("open", err), m.Close())
+	}
+	return m, nil
+}
+
+func (m *Mirror) open(ctx context.Context) error {
+	var err error
+	// Checkpoints are made between batches: one inside a commit would hold up
+	// readers until the rights of that batch are published.
+	if m.write, err = sql.Open("sqlite", dsn(m.path, "rwc", "journal_mode(WAL)", "synchronous(NORMAL)", "wal_autocheckpoint(0)", "cache_size(-16384)")); err != nil {
+		return err
+	}
+	m.write.SetMaxOpenConns(1)
+	if err := schema.Up(ctx, m.write, migrations); err != nil {
+		return err
+	}
+	if m.read, err = sql.Open("sqlite", dsn(m.path, "ro", "query_only(1)", "cache_size(-4096)")); err != nil {
+		return err
+	}
+	m.read.SetMaxOpenConns(readers)
+	m.read.SetMaxIdleConns(readers)
+	return m.load(ctx)
+}
+
+const readers = 4
+
+func dsn(path, mode string, pragmas ...string) string {
+	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)", "trusted_schema(OFF)"}, pragmas...)}
+	if mode != "ro" {
+		q.Set("_txlock", "immediate")
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// Close writes everything out and closes the file.
+func (m *Mirror) Close() error {
+	var errs []error
+	for _, db := range []*sql.DB{m.read, m.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Damaged tells what Open found damaged, and what reads found since is not in
+// it.
+func (m *Mirror) Damaged() Damage { return m.health }
+
+// Check reads the whole file: SQLite's own check first, then the hash of every
+// body. Kind Unavailable with code "store.damaged" at the first damage.
+func (m *Mirror) Check(ctx context.Context) error {
+	if m.health != (Damage{}) {
+		return damaged("check", fmt.Errorf("rows of rights: %+v", m.health))
+	}
+	var verdict string
+	if err := m.read.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
+		return failure("check", err)
+	}
+	if verdict != "ok" {
+		return damaged("check", errors.New(verdict))
+	}
+	return m.checkBodies(ctx)
+}
+
+func (m *Mirror) checkBodies(ctx context.Context) error {
+	rows, err := m.read.QueryContext(ctx, "SELECT node, storage, text, hash FROM body")
+	if err != nil {
+		return failure("check", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var node uint32
+		var storage, text string
+		var hash []byte
+		if err := rows.Scan(&node, &storage, &text, &hash); err != nil {
+			return failure("check", err)
+		}
+		if !sound(hash, node, storage, text) {
+			return damaged("check", fmt.Errorf("body of node %d", node))
+		}
+	}
+	return failure("check", rows.Err())
+}
+
+// Quarantine puts a damaged mirror aside, so that a new one can be opened in its
+// place, and gives the new name of the file. Nobody may have it open.
+func Quarantine(dir string, now time.Time) (string, error) {
+	path := filepath.Join(dir, File)
+	aside := path + ".damaged-" + now.UTC().Format("20060102T150405")
+	for _, suffix := range []string{"-wal", "-shm", ""} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", failure("quarantine", err)
+		}
+	}
+	return aside, nil
+}
+
+// SQLite's result codes that mean something of their own.
+const (
+	sqliteCorrupt  = 11
+	sqliteFull     = 13
+	sqliteNotADB   = 26
+	primaryCode    = 0xff
+	damagedCode    = "store.damaged"
+	fullCode       = "store.full"
+	damagedMessage = "the mirror's file is damaged"
+)
+
+// failure makes an *Error of what a database says; nil stays nil.
+func failure(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *confluence.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		switch e.Code() & primaryCode {
+		case sqliteCorrupt, sqliteNotADB:
+			return damaged(op, err)
+		case sqliteFull:
+			return &confluence.Error{Kind: confluence.Unavailable, Code: fullCode, Op: op, Ref: File, Err: err,
+				Message: "the mirror cannot grow: the disk is full", Next: "Make room on the disk; reading goes on meanwhile."}
+		}
+	}
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unavailable", Op: op, Ref: File, Err: err,
+		Message: "the mirror cannot be used", Next: "Check that the data folder exists, is yours, is not full and is not on a network drive."}
+}
+
+func damaged(op string, err error) error {
+	return &confluence.Error{Kind: confluence.Unavailable, Code: damagedCode, Op: op, Ref: File, Err: err,
+		Message: damagedMessage, Next: "Put it aside and let it be built again: confluence-mcp sync --full."}
+}
+
+func isFull(err error) bool {
+	var e *confluence.Error
+	return errors.As(err, &e) && e.Code == fullCode
+}

@@ -1,0 +1,212 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/guard"
+)
+
+// Ref names content. Integration 0 means any: the first that the caller may see.
+type Ref struct {
+	Integration int64
+	ID          string
+}
+
+// Page is a page, a blog post or a folder as the mirror has it. Listings leave
+// Body and Text empty.
+type Page struct {
+	confluence.Page
+	Integration int64
+	Index       uint32 // of its node, as in a search index
+	Labels      []string
+	Text        string
+	ReadAt      time.Time // when it was last read from Confluence
+	RightsAt    time.Time // when the rights of its space were last read completely
+}
+
+// reading is one state of the database, the rights that belong to it, and who
+// asks.
+type reading struct {
+	*sql.Tx
+	ctx  context.Context
+	m    *Mirror
+	who  identity.Caller
+	view *guard.View
+}
+
+// View gives the rights of a caller now, for a search that filters by itself.
+// Keep it for the whole query.
+func (m *Mirror) View(who identity.Caller) *guard.View {
+	return m.cache.View(m.published.Load().snapshot, who, m.now())
+}
+
+// reads runs fn on one moment of the mirror.
+func (m *Mirror) reads(ctx context.Context, op string, who identity.Caller, fn func(*reading) error) error {
+	for {
+		tx, err := m.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return failure(op, err)
+		}
+		var epoch uint64
+		if err := tx.QueryRowContext(ctx, "SELECT epoch FROM state").Scan(&epoch); err != nil {
+			return failure(op, errors.Join(err, tx.Rollback()))
+		}
+		now := m.published.Load()
+		if now.snapshot.Epoch() == epoch {
+			r := &reading{Tx: tx, ctx: ctx, m: m, who: who, view: m.cache.View(now.snapshot, who, m.now())}
+			return failure(op, errors.Join(fn(r), tx.Rollback()))
+		}
+		if err := tx.Rollback(); err != nil {
+			return failure(op, err)
+		}
+		if now.snapshot.Epoch() < epoch { // committed, to be published in a moment
+			select {
+			case <-now.next:
+			case <-ctx.Done():
+				return failure(op, ctx.Err())
+			}
+		}
+	}
+}
+
+// sees asks the rights, and Confluence where they cannot tell.
+func (r *reading) sees(idx uint32, integration int64, id string) bool {
+	switch r.view.Check(idx) {
+	case guard.Visible:
+		return true
+	case guard.Verify:
+		return r.m.verify != nil && r.m.verify(r.ctx, r.who, integration, id)
+	}
+	return false
+}
+
+// missing is the one answer about what is not there and what the caller may not
+// see.
+func missing(op, ref string) error {
+	return &confluence.Error{Kind: confluence.NotFound, Op: op, Ref: ref,
+		Message: "there is no such content, or you may not see it", Next: "Check the id, or search for it."}
+}
+
+const pageColumns = `n.idx, n.integration, n.id, n.type, n.parent, n.space, p.title, p.status, p.position, p.author, p.owner, p.created,
+	p.version, p.updated, p.updated_by, p.message, p.minor, p.parent_type, p.labels, p.web_url, p.read`
+
+const pageTables = " FROM node n JOIN page p ON p.node = n.idx "
+
+// row is a page before its space and parent are looked up.
+type row struct {
+	Page
+	parent, space uint32
+}
+
+func (p *row) scan(r interface{ Scan(...any) error }) error {
+	var created, updated, read int64
+	var labels string
+	v := &p.Version
+	if err := r.Scan(&p.Index, &p.Integration, &p.ID, &p.Type, &p.parent, &p.space, &p.Title, &p.Status, &p.Position, &p.AuthorID, &p.OwnerID, &created,
+		&v.Number, &updated, &v.AuthorID, &v.Message, &v.Minor, &p.ParentType, &labels, &p.WebURL, &read); err != nil {
+		return err
+	}
+	p.CreatedAt, v.CreatedAt, p.ReadAt = fromMicros(created), fromMicros(updated), fromMicros(read)
+	return json.Unmarshal([]byte(labels), &p.Labels)
+}
+
+// finish adds what stands in other tables.
+func (r *reading) finish(p *row) (Page, error) {
+	err := r.QueryRowContext(r.ctx, "SELECT s.id, s.key, s.swept FROM space s WHERE s.idx = ?", p.space).Scan(&p.SpaceID, &p.SpaceKey, (*microTime)(&p.RightsAt))
+	if err == nil && p.parent != 0 {
+		err = r.QueryRowContext(r.ctx, "SELECT id FROM node WHERE idx = ?", p.parent).Scan(&p.ParentID)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return p.Page, err
+}
+
+type microTime time.Time
+
+// Scan implements sql.Scanner.
+func (t *microTime) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a time of type %T", v)
+	}
+	*t = microTime(fromMicros(n))
+	return nil
+}
+
+// body adds the text, whole: a damaged one is an error.
+func (r *reading) body(p *Page) error {
+	var hash []byte
+	if err := r.QueryRowContext(r.ctx, "SELECT storage, text, hash FROM body WHERE node = ?", p.Index).Scan(&p.Body, &p.Text, &hash); err != nil {
+		return err
+	}
+	if !sound(hash, p.Index, p.Body, p.Text) {
+		return damaged("read body", fmt.Errorf("node %d", p.Index))
+	}
+	return nil
+}
+
+// Page gives a page, blog post or folder with its body. Kind NotFound when the
+// caller may not see it, or nobody can.
+func (m *Mirror) Page(ctx context.Context, who identity.Caller, ref Ref) (Page, error) {
+	return m.one(ctx, who, "get page", "page "+ref.ID, "n.id = ? AND (? = 0 OR n.integration = ?)", ref.ID, ref.Integration, ref.Integration)
+}
+
+// PageAt gives the page a search index knows by its node's index.
+func (m *Mirror) PageAt(ctx context.Context, who identity.Caller, idx uint32) (Page, error) {
+	return m.one(ctx, who, "get page", fmt.Sprintf("node %d", idx), "n.idx = ?", idx)
+}
+
+// FindPage gives the page or blog post of that very title in a space, the page
+// where there are both.
+func (m *Mirror) FindPage(ctx context.Context, who identity.Caller, integration int64, spaceKey, title string) (Page, error) {
+	return m.one(ctx, who, "find page", fmt.Sprintf("%q in %s", title, strings.ToUpper(spaceKey)),
+		"p.title = ? AND (? = 0 OR n.integration = ?) AND n.type IN ('page', 'blogpost') AND n.space IN (SELECT idx FROM space WHERE key = ?)",
+		title, integration, integration, spaceKey)
+}
+
+func (m *Mirror) one(ctx context.Context, who identity.Caller, op, ref, where string, args ...any) (Page, error) {
+	var out Page
+	err := m.reads(ctx, op, who, func(r *reading) error {
+		found, err := r.first(where, args...)
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return missing(op, ref)
+		}
+		if out, err = r.finish(found); err != nil {
+			return err
+		}
+		return r.body(&out)
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	return out, nil
+}
+
+// first gives the first row the caller may see, nil when there is none.
+func (r *reading) first(where string, args ...any) (*row, error) {
+	var found *row
+	rows, err := r.QueryContext(r.ctx, "SELECT "+pageColumns+pageTables+"WHERE "+where+" ORDER BY n.type DESC, n.idx", args...)
+	err = eachRow(rows, err, func(s *sql.Rows) error {
+		var p row
+		if err := p.scan(s); err != nil {
+			return err
+		}
+		if found == nil && r.sees(p.Index, p.Integration, p.ID) {
+			found = &p
+		}
+		return nil
+	})
+	return found, err
+}

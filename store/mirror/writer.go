@@ -1,0 +1,152 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/guard"
+)
+
+// Writer fills the mirror. It sees everything and is for a sync alone.
+type Writer struct{ m *Mirror }
+
+// Writer gives the writing side. Its methods wait for each other.
+func (m *Mirror) Writer() *Writer { return &Writer{m} }
+
+// Person is a user with what he is looked up by. Groups are ids.
+type Person struct {
+	guard.Person
+	Name     string
+	Username string
+	Email    string
+}
+
+// SetIntegration says by which rule an integration is shown. Content of an
+// integration that was never set is hidden.
+func (w *Writer) SetIntegration(ctx context.Context, i guard.Integration) error {
+	if i.ID <= 0 {
+		return invalid("set integration", "an integration has a positive id")
+	}
+	return w.m.commit(ctx, "set integration", func(b *batch) error {
+		v := text(i)
+		b.rights = append(b.rights, func(f *guard.Forest) { f.SetIntegration(i) })
+		return b.exec("INSERT INTO integration(id, value, hash) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, hash = excluded.hash",
+			i.ID, v, rowHash(i.ID, v))
+	})
+}
+
+// SetPeople says who users are and which groups they are in, as one batch.
+func (w *Writer) SetPeople(ctx context.Context, people []Person) error {
+	return w.m.commit(ctx, "set people", func(b *batch) error {
+		for _, p := range people {
+			v := text(p.Person)
+			if err := b.exec(`INSERT INTO person(integration, id, value, hash, name, username, email) VALUES (?, ?, ?, ?, ?, ?, ?)
+				ON CONFLICT DO UPDATE SET value = excluded.value, hash = excluded.hash, name = excluded.name, username = excluded.username, email = excluded.email`,
+				p.Integration, p.ID, v, rowHash(p.Integration, p.ID, v), p.Name, p.Username, p.Email); err != nil {
+				return err
+			}
+			b.rights = append(b.rights, func(f *guard.Forest) { f.SetPerson(p.Person) })
+		}
+		return nil
+	})
+}
+
+// SetGroups says what groups are called and in which groups they are.
+func (w *Writer) SetGroups(ctx context.Context, groups []guard.Membership) error {
+	return w.m.commit(ctx, "set groups", func(b *batch) error {
+		for _, g := range groups {
+			v := text(g)
+			if err := b.exec("INSERT INTO membership(integration, id, value, hash) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, hash = excluded.hash",
+				g.Integration, g.ID, v, rowHash(g.Integration, g.ID, v)); err != nil {
+				return err
+			}
+			b.rights = append(b.rights, func(f *guard.Forest) { f.SetGroup(g) })
+		}
+		return nil
+	})
+}
+
+// DropGroup says that a group is no more: nobody is in it.
+func (w *Writer) DropGroup(ctx context.Context, integration int64, id string) error {
+	return w.m.commit(ctx, "drop group", func(b *batch) error {
+		b.rights = append(b.rights, func(f *guard.Forest) { f.DropGroup(integration, id) })
+		return b.exec("DELETE FROM membership WHERE integration = ? AND id = ?", integration, id)
+	})
+}
+
+// Person finds a user by id, or else by username or e-mail where exactly one
+// has it. Kind NotFound otherwise.
+func (w *Writer) Person(ctx context.Context, integration int64, who string) (Person, error) {
+	const columns = "SELECT id, value, hash, name, username, email FROM person WHERE integration = ? AND "
+	for _, by := range []string{"id = ?", "username = ? AND username <> ''", "email = ? AND email <> ''"} {
+		var found []Person
+		rows, err := w.m.read.QueryContext(ctx, columns+by+" LIMIT 2", integration, who)
+		err = eachRow(rows, err, func(r *sql.Rows) error {
+			var p Person
+			var id, v string
+			var hash []byte
+			if err := r.Scan(&id, &v, &hash, &p.Name, &p.Username, &p.Email); err != nil {
+				return err
+			}
+			var broken int
+			if value(&p.Person, &broken, v, hash, integration, id) {
+				found = append(found, p)
+			}
+			return nil
+		})
+		if err != nil {
+			return Person{}, failure("find user", err)
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
+	}
+	return Person{}, missing("find user", "user "+who)
+}
+
+// SetMark remembers a word of the sync: where it stopped, up to when it read.
+func (w *Writer) SetMark(ctx context.Context, integration int64, name, v string) error {
+	return w.m.commit(ctx, "set mark", func(b *batch) error { return b.mark(integration, name, v) })
+}
+
+func (b *batch) mark(integration int64, name, v string) error {
+	return b.exec("INSERT INTO mark(integration, name, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", integration, name, v)
+}
+
+// Mark gives what SetMark or a [Pass] remembered last, empty at first.
+func (w *Writer) Mark(ctx context.Context, integration int64, name string) (string, error) {
+	var v string
+	err := w.m.read.QueryRowContext(ctx, "SELECT value FROM mark WHERE integration = ? AND name = ?", integration, name).Scan(&v)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return v, failure("read mark", err)
+}
+
+// DropIntegration removes everything of an integration: rows, rights, marks.
+// Readers lose it at once.
+func (w *Writer) DropIntegration(ctx context.Context, id int64) error {
+	return w.m.commit(ctx, "drop integration", func(b *batch) error {
+		if err := b.exec("INSERT INTO change(node, deleted) SELECT idx, 1 FROM node WHERE integration = ?", id); err != nil {
+			return err
+		}
+		for _, table := range []string{"page", "body", "label", "attachment"} {
+			if err := b.exec("DELETE FROM "+table+" WHERE node IN (SELECT idx FROM node WHERE integration = ?)", id); err != nil {
+				return err
+			}
+		}
+		for _, table := range []string{"node", "space", "person", "membership", "mark", "pass"} {
+			if err := b.exec("DELETE FROM "+table+" WHERE integration = ?", id); err != nil {
+				return err
+			}
+		}
+		b.rights = append(b.rights, func(f *guard.Forest) { f.DropIntegration(id) })
+		return b.exec("DELETE FROM integration WHERE id = ?", id)
+	})
+}
+
+func invalid(op, message string) error {
+	return &confluence.Error{Kind: confluence.Invalid, Op: op, Message: message}
+}
