@@ -79,11 +79,20 @@ func (p *page) touched(ss []splice) []Block {
 			continue
 		}
 		for _, s := range ss {
-			if s.from <= b.srcEnd && s.to >= b.src && (s.from < b.srcEnd || s.to > b.src) {
+			if b.changedBy(s) {
 				out = append(out, Block{Handle: e.handle, Kind: b.name(), Level: int(b.level), Path: e.path, Text: cut(p.visible(b), 120), Start: int(b.md), End: int(b.mdEnd)})
 				break
 			}
 		}
 	}
 	return out
+}
+
+// changedBy tells whether a splice reaches into a leaf. What is put in beside
+// an element leaves it alone; beside bare text it may be part of it.
+func (b *block) changedBy(s splice) bool {
+	if b.node == nil && s.from == s.to {
+		return b.src <= s.from && s.from <= b.srcEnd
+	}
+	return s.from < b.srcEnd && b.src < s.to
 }
