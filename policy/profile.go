@@ -53,7 +53,7 @@ func (p *Profile) Visible(g Group, a Action) bool {
 }
 
 // NeedsResource reports whether a rule that is asked about the call reads the
-// resource, or a rule of any call asks what was read before: reading content
+// resource, or a rule of any call asks what was read before: reading or finding content
 // then needs to know whether it is restricted.
 func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 	gi, ai := groupIndex(g), actionIndex(a)
@@ -65,7 +65,7 @@ func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 			return true
 		}
 	}
-	return a == Read && (g == Pages || g == Attachments) && p.remembersReading()
+	return a == Read && (g == Pages || g == Attachments || g == Search) && p.remembersReading()
 }
 
 func (p *Profile) remembersReading() bool {

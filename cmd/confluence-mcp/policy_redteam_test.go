@@ -127,31 +127,44 @@ func TestG02_G03_G06_ABadProfileStartsNothing(t *testing.T) {
 }
 
 // TestI04_WhoReadRestrictedContentIsKeptFromWriting: a profile can keep what
-// was read in confidence from being written elsewhere.
+// was read in confidence from being written elsewhere, whichever tool showed it.
 func TestI04_WhoReadRestrictedContentIsKeptFromWriting(t *testing.T) {
-	site := emulatortest.Start(t, siteWith(botToken))
 	careful := "version: 1\nname: careful\n" + broad + "rules:\n  - {id: no-spill, match: {actions: [create, update]}, when: context.read_restricted, effect: deny, message: You read restricted pages.}\n"
-	p := &product{t: t, dir: productFolder(t, careful), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
-	conf := filepath.Join(p.dir, "c.yaml")
-	require.NoError(t, os.WriteFile(conf, []byte(strings.Replace(productFile, "profile: full-access", "profile: careful", 1)), 0o600))
-	p.start()
-	spill := map[string]any{"space_key": "S2", "title": "For everybody", "body": "What I read."}
-	got := p.call(annKey, "create_page", spill).tool(t)
-	assert.False(t, got.IsError, "before anything restricted was read: %s", got.Text)
-	got = p.call(annKey, "get_page", map[string]any{"page_id": "1003"}).tool(t)
-	require.False(t, got.IsError, got.Text)
+	for tool, args := range map[string]map[string]any{
+		"get_page": {"page_id": "1003"}, "search": {"query": "Plans"}, "list_pages": {"space_key": "ENG"}, "get_page_history": {"page_id": "1003"},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			site := emulatortest.Start(t, siteWith(botToken))
+			p := &product{t: t, dir: productFolder(t, careful), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+			conf := filepath.Join(p.dir, "c.yaml")
+			require.NoError(t, os.WriteFile(conf, []byte(strings.Replace(productFile, "profile: full-access", "profile: careful", 1)), 0o600))
+			p.start()
+			spill := map[string]any{"space_key": "S2", "title": "For everybody", "body": "What I read."}
+			got := p.call(annKey, "create_page", spill).tool(t)
+			assert.False(t, got.IsError, "before anything restricted was read: %s", got.Text)
+			got = p.call(annKey, tool, args).tool(t)
+			require.False(t, got.IsError, got.Text)
+			if tool != "get_page_history" { // names no page
+				require.Contains(t, got.Text, "1003", "it shows the restricted page")
+			}
+			assertKeptFromWriting(p, site, spill)
+		})
+	}
+}
+
+func assertKeptFromWriting(p *product, site *emulatortest.Emulator, spill map[string]any) {
 	spill["title"] = "For everybody, again"
 	since := len(site.Requests(0))
-	got = p.call(annKey, "create_page", spill).tool(t)
-	assert.True(t, got.IsError, got.Text)
-	assert.Contains(t, got.Text, "no-spill")
+	got := p.call(annKey, "create_page", spill).tool(p.t)
+	assert.True(p.t, got.IsError, got.Text)
+	assert.Contains(p.t, got.Text, "no-spill")
 	for _, r := range site.Requests(since) {
-		assert.NotEqual(t, "POST", r.Method, r.Path)
+		assert.NotEqual(p.t, "POST", r.Method, r.Path)
 	}
 	log := p.audit()
 	last := log[len(log)-1].Entry
-	assert.Equal(t, "deny", last.Effect)
-	assert.Equal(t, "confluence_create_page", last.Tool)
+	assert.Equal(p.t, "deny", last.Effect)
+	assert.Equal(p.t, "confluence_create_page", last.Tool)
 }
 
 // TestG09_MassDeletionIsStopped: the profile's own limit of deletions counts,
