@@ -22,7 +22,7 @@ func pageCreateTools() []*tool {
 type createPageIn struct {
 	SpaceKey   string   `json:"space_key" is:"key"`
 	Title      string   `json:"title" is:"line,min=1,max=255"`
-	Body       string   `json:"body,omitempty" is:"max=2000000"`
+	Body       string   `json:"body,omitempty" is:"max=2000000" jsonschema:"GFM, and: > [!NOTE]; [DONE](confluence:status/Green); [@Ann](confluence:user/ID); [2026-03-14](confluence:date); [x](confluence:page/KEY/Title); ![x](attached.png); [toc](confluence:macro/toc); <details>; page properties: a table between <!-- macro:details --> and <!-- /macro -->"`
 	Format     string   `json:"format,omitempty" is:"enum=markdown|storage"`
 	ParentID   string   `json:"parent_id,omitempty" is:"id"`
 	Type       string   `json:"type,omitempty" is:"enum=page|blogpost"`

@@ -15,7 +15,7 @@ func pageUpdateTools() []*tool {
 	onThePage := func(id string) target { return target{kind: onPage, id: id} }
 	return []*tool{
 		write(spec{name: "update_page", title: "Change a page", group: policy.Pages, action: policy.Update,
-			about: "Change a page at base_version (from get_page), by one of: edits (preferred; leaves all else byte for byte), body (the whole page in Markdown), restore_version, undo (your own last change). title alone renames. What would be lost is refused unless named in allow_loss."},
+			about: "Change a page at base_version (from get_page), by one of: edits (preferred; leaves all else byte for byte), body (the whole page in Markdown), restore_version, undo (your own last change). title alone renames. If the page moved on, only blocks changed on both sides conflict. What would be lost is refused unless named in allow_loss."},
 			func(in updatePageIn) target { return onThePage(in.PageID) }, updatePage),
 		write(spec{name: "move_page", title: "Move a page", group: policy.Pages, action: policy.Update, idempotent: true,
 			about: "Move a page with all below it: under target_id (append), or before or after it."},
@@ -30,7 +30,7 @@ type updatePageIn struct {
 	PageID         string        `json:"page_id" is:"id"`
 	BaseVersion    int           `json:"base_version" is:"min=1,max=1000000"`
 	Body           *string       `json:"body,omitempty" is:"max=2000000"`
-	Edits          []markup.Edit `json:"edits,omitempty" is:"max=100" jsonschema:"fields by op: replace_text find replace [occurrence|all] [within]; replace_section heading|handle markdown; append markdown [to]; insert after|before markdown; delete handle|section; set_cell table row column markdown; add_row table markdown [after]; set_task handle done; set_status handle title colour; set_property key markdown; move handle after|before. Handles: get_page mode blocks"`
+	Edits          []markup.Edit `json:"edits,omitempty" is:"max=100" jsonschema:"fields by op: replace_text find replace [occurrence|all] [within]; replace_section heading|handle markdown; append markdown [to: page|heading|handle]; insert after|before markdown; delete handle|section; set_cell table row column markdown; add_row table markdown [after]; set_task handle done; set_status handle title|colour [find]; set_property key markdown; move handle after|before. Handles: get_page mode blocks"`
 	RestoreVersion int           `json:"restore_version,omitempty" is:"min=1,max=1000000"`
 	Undo           bool          `json:"undo,omitempty"`
 	Title          string        `json:"title,omitempty" is:"line,max=255"`
