@@ -40,7 +40,7 @@ type fakeCatalog struct {
 }
 
 func newFakeCatalog() *fakeCatalog {
-	return &fakeCatalog{started: make(chan struct{}, 100), release: make(chan struct{}), ended: make(chan error, 100)}
+	return &fakeCatalog{started: make(chan struct{}, 1000), release: make(chan struct{}), ended: make(chan error, 1000)}
 }
 
 func fakeTool(name string, action policy.Action) tools.Tool {

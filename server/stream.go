@@ -22,7 +22,8 @@ import (
 
 // Limits of one stream.
 const (
-	maxRunning   = 64                     // requests at once; the next one waits
+	maxRunning   = 64                     // requests at once; the next ones wait
+	maxWaiting   = 128                    // requests that wait; the next one is refused
 	maxListening = 8                      // notification streams at once
 	lastAnswers  = 900 * time.Millisecond // for answers under way when the input ends, or the server
 	lastRecords  = time.Second            // for calls that were cancelled then, to be filed as such
@@ -132,6 +133,7 @@ type stream struct {
 
 	slots     chan struct{}
 	work      sync.WaitGroup
+	waiting   atomic.Int32
 	listening atomic.Int32
 	mu        sync.Mutex
 	running   map[string]context.CancelFunc // by request id
@@ -184,37 +186,59 @@ func (t *stream) admit(m message) *refusal {
 }
 
 // start runs a request. The handshake is done before the next line is read,
-// because what follows depends on it; everything else runs side by side.
+// because what follows depends on it; everything else runs side by side or
+// waits for its turn, while lines are read on: one may say to cancel.
 func (t *stream) start(ctx context.Context, m message, raw []byte) {
 	ctx, cancel := context.WithCancel(ctx)
-	id := string(m.ID)
 	t.mu.Lock()
-	t.running[id] = cancel
+	t.running[string(m.ID)] = cancel
 	t.mu.Unlock()
-	run := func() {
-		t.run(ctx, m, raw)
-		cancel()
-		if m.Method == string(mcp.MethodSubscriptionsListen) {
-			t.listening.Add(-1)
-		}
-		t.mu.Lock()
-		delete(t.running, id)
-		t.mu.Unlock()
-	}
 	if m.Method == string(mcp.MethodInitialize) {
-		run()
+		t.run(ctx, m, raw)
+		t.end(m, cancel)
 		return
 	}
+	free := false
 	select {
 	case t.slots <- struct{}{}:
-	case <-ctx.Done():
-		cancel()
-		return
+		free = true
+	default:
+		if t.waiting.Add(1) > maxWaiting {
+			t.waiting.Add(-1)
+			t.end(m, cancel)
+			t.refuse(tooMany(1), m.ID)
+			return
+		}
 	}
 	t.work.Go(func() {
-		defer func() { <-t.slots }()
-		run()
+		defer t.end(m, cancel)
+		if free || t.turn(ctx) {
+			defer func() { <-t.slots }()
+			t.run(ctx, m, raw)
+		}
 	})
+}
+
+// turn waits until the request may run; false means that it was cancelled.
+func (t *stream) turn(ctx context.Context) bool {
+	defer t.waiting.Add(-1)
+	select {
+	case t.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// end forgets a request.
+func (t *stream) end(m message, cancel context.CancelFunc) {
+	cancel()
+	if m.Method == string(mcp.MethodSubscriptionsListen) {
+		t.listening.Add(-1)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, string(m.ID))
 }
 
 func (t *stream) cancel(id string) {

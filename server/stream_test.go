@@ -220,6 +220,31 @@ func TestStreamCancels(t *testing.T) {
 	}
 }
 
+// TestAFullStreamIsReadOn: while as many calls run as may, others wait, what
+// is beyond is refused, and a cancellation and the end are still seen.
+func TestAFullStreamIsReadOn(t *testing.T) {
+	p := stream(t, nil)
+	for i := range 64 {
+		p.send(legacyCall(i, "confluence_slow", `{}`))
+		<-p.catalog.started
+	}
+	for i := range 128 {
+		p.send(legacyCall(100+i, "confluence_slow", `{}`))
+	}
+	p.send(legacyCall(300, "confluence_echo", `{}`))
+	refused := p.next()
+	assert.Equal(t, 300.0, refused["id"])
+	assert.Equal(t, "limit.rate", refused["error"].(map[string]any)["data"].(map[string]any)["kind"])
+
+	p.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`)
+	assert.ErrorIs(t, <-p.catalog.ended, context.Canceled)
+	<-p.catalog.started // one that waited
+	close(p.catalog.release)
+	for range 63 + 128 {
+		assert.Contains(t, p.next(), "result")
+	}
+}
+
 func TestStreamProgress(t *testing.T) {
 	p := stream(t, nil)
 	for i := range 20 {
