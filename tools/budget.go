@@ -80,18 +80,16 @@ func forgetOldest(buckets map[string]*bucket) {
 // taints remembers who read restricted content, and when, for rules that keep
 // such content from being written somewhere wider.
 type taints struct {
-	mu sync.Mutex
-	of map[string]time.Time
+	window time.Duration // how long a read counts
+	mu     sync.Mutex
+	of     map[string]time.Time
 }
-
-// taintWindow is how long a read of restricted content counts.
-const taintWindow = 10 * time.Minute
 
 func (t *taints) set(payer string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p, since := range t.of {
-		if at.Sub(since) > taintWindow {
+		if at.Sub(since) > t.window {
 			delete(t.of, p)
 		}
 	}
@@ -102,5 +100,5 @@ func (t *taints) has(payer string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at, ok := t.of[payer]
-	return ok && now.Sub(at) <= taintWindow
+	return ok && now.Sub(at) <= t.window
 }

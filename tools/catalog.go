@@ -48,6 +48,7 @@ type Limits struct {
 	ResultBytes    int           // text of one answer, 256 KiB
 	ArgumentBytes  int           // arguments of one call, 16 MiB
 	UploadBytes    int64         // one attachment, 10 MiB
+	Taint          time.Duration // how long having read restricted content counts, 10 min
 }
 
 // Config is what a [Catalog] needs. Sites, Policy, Log and Now must be set.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Catalog, error) {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
 	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, rates: newRates(cfg.Limits.CallsPerMinute),
-		taints: &taints{of: map[string]time.Time{}}}
+		taints: &taints{window: cfg.Limits.Taint, of: map[string]time.Time{}}}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tools: %w", err)
@@ -168,5 +169,6 @@ func (l Limits) withDefaults() Limits {
 	l.ResultBytes = cmp.Or(l.ResultBytes, 256<<10)
 	l.ArgumentBytes = cmp.Or(l.ArgumentBytes, 16<<20)
 	l.UploadBytes = cmp.Or(l.UploadBytes, 10<<20)
+	l.Taint = cmp.Or(l.Taint, 10*time.Minute)
 	return l
 }

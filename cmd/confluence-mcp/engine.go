@@ -120,7 +120,7 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 		decider = readOnly{decider}
 	}
 	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
-		Approver: e.desk, Budget: allowance{book: book, profiles: e.profiles}})
+		Approver: e.desk, Limits: tools.Limits{Taint: e.cfg.Taint}, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }

@@ -51,6 +51,7 @@ type Config struct {
 	HTTP         HTTP
 	SelfConfirm  bool          // the requester's own confirmation satisfies Require Approval over stdio
 	ApprovalLife time.Duration // of a request for approval; 0: the default
+	Taint        time.Duration // how long having read restricted content counts; 0: the default
 	ReadOnly     bool          // READ_ONLY_MODE: whatever the profile says, nothing is written
 }
 

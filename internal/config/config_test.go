@@ -47,7 +47,7 @@ agents:
     identity: {integration: acme, user: u-1}
     admin: true
     notify: {url: "https://hooks.example/a", secret: "${KEY}"}
-approvals: {self_confirm: true, expires: 48h}
+approvals: {self_confirm: true, expires: 48h, taint: 30m}
 profiles_dir: ./policies
 sync: {interval: 5m, full_interval: 12h, blog_posts: false}
 http: {allowed_origins: ["https://app.example"], allowed_hosts: [mcp.example]}
@@ -72,6 +72,7 @@ func TestWholeFile(t *testing.T) {
 	assert.Equal(t, "k-1", c.Agents[1].Notify.Secret.Reveal())
 	assert.True(t, c.SelfConfirm)
 	assert.Equal(t, 48*time.Hour, c.ApprovalLife)
+	assert.Equal(t, 30*time.Minute, c.Taint)
 	assert.True(t, c.ReadOnly)
 }
 

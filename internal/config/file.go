@@ -35,6 +35,7 @@ type file struct {
 	Approvals struct {
 		SelfConfirm bool   `yaml:"self_confirm"`
 		Expires     string `yaml:"expires"`
+		Taint       string `yaml:"taint"`
 	} `yaml:"approvals"`
 }
 
@@ -82,7 +83,7 @@ func (s Source) fill(c *Config, f file) error {
 	c.ProfilesDir = s.relative(f.ProfilesDir)
 	c.HTTP = HTTP(f.HTTP)
 	c.SelfConfirm = f.Approvals.SelfConfirm
-	if err := fillApprovals(c, f.Approvals.Expires); err != nil {
+	if err := fillApprovals(c, f); err != nil {
 		return err
 	}
 	if err := fillSync(&c.Sync, f); err != nil {
@@ -120,15 +121,20 @@ func fillSync(to *Sync, f file) error {
 // maxApprovalLife is the longest a request for approval may wait.
 const maxApprovalLife = 7 * 24 * time.Hour
 
-func fillApprovals(c *Config, expires string) error {
-	if expires == "" {
-		return nil
+func fillApprovals(c *Config, f file) error {
+	for _, d := range []struct {
+		name, text string
+		to         *time.Duration
+	}{{"expires", f.Approvals.Expires, &c.ApprovalLife}, {"taint", f.Approvals.Taint, &c.Taint}} {
+		if d.text == "" {
+			continue
+		}
+		v, err := time.ParseDuration(d.text)
+		if err != nil || v < time.Minute || v > maxApprovalLife {
+			return invalid(fmt.Sprintf("approvals.%s: %q is not a duration from a minute to 168h", d.name, d.text), "Write it like 24h.", err)
+		}
+		*d.to = v
 	}
-	v, err := time.ParseDuration(expires)
-	if err != nil || v < time.Minute || v > maxApprovalLife {
-		return invalid(fmt.Sprintf("approvals.expires: %q is not a duration from a minute to 168h", expires), "Write it like 24h.", err)
-	}
-	c.ApprovalLife = v
 	return nil
 }
 
