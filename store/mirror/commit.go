@@ -15,12 +15,41 @@ type batch struct {
 	ctx    context.Context
 	rights []func(*guard.Forest)
 	logged map[uint32]bool
-	known  map[string]node // of one integration, by id; nil: rows are looked up
+	stmts  map[string]*sql.Stmt // end with the transaction
+	known  map[string]node      // of one integration, by id; nil: rows are looked up
 }
 
 func (b *batch) exec(query string, args ...any) error {
-	_, err := b.ExecContext(b.ctx, query, args...)
+	_, err := b.run(query, args...)
 	return err
+}
+
+func (b *batch) run(query string, args ...any) (sql.Result, error) {
+	s, err := b.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(b.ctx, args...)
+}
+
+// one reads at most one row.
+func (b *batch) one(query string, args ...any) *sql.Row {
+	s, err := b.prepared(query)
+	if err != nil {
+		return b.QueryRowContext(b.ctx, query, args...) // says the same error
+	}
+	return s.QueryRowContext(b.ctx, args...)
+}
+
+func (b *batch) prepared(query string) (*sql.Stmt, error) {
+	if s, ok := b.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := b.PrepareContext(b.ctx, query)
+	if err == nil {
+		b.stmts[query] = s
+	}
+	return s, err
 }
 
 // changed logs a node for those who follow, once a batch.
@@ -46,7 +75,7 @@ func (m *Mirror) commit(ctx context.Context, op string, fn func(*batch) error) e
 	if err != nil {
 		return failure(op, err)
 	}
-	b := &batch{Tx: tx, ctx: ctx, logged: map[uint32]bool{}}
+	b := &batch{Tx: tx, ctx: ctx, logged: map[uint32]bool{}, stmts: map[string]*sql.Stmt{}}
 	epoch := m.published.Load().snapshot.Epoch() + 1
 	err = fn(b)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func (m *Mirror) Children(ctx context.Context, who identity.Caller, parent Ref, 
 func (m *Mirror) Ancestors(ctx context.Context, who identity.Caller, ref Ref) ([]Page, error) {
 	out := []Page{}
 	err := m.reads(ctx, "list ancestors", who, func(r *reading) error {
-		below, err := r.first("n.id = ? AND (? = 0 OR n.integration = ?)", ref.ID, ref.Integration, ref.Integration)
+		below, err := r.first(idQuery, ref.ID, ref.Integration)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func (m *Mirror) Ancestors(ctx context.Context, who identity.Caller, ref Ref) ([
 			return missing("list ancestors", "page "+ref.ID)
 		}
 		for idx := r.view.Snapshot().Parent(below.Index); idx != 0; idx = r.view.Snapshot().Parent(idx) {
-			up, err := r.first("n.idx = ?", idx)
+			up, err := r.first(indexQuery, idx)
 			if err != nil {
 				return err
 			}
@@ -136,7 +137,7 @@ func (r *reading) query(f Filter, from position) (*query, error) {
 		if ref.of == nil {
 			continue
 		}
-		up, err := r.first("n.id = ? AND (? = 0 OR n.integration = ?)", ref.of.ID, ref.of.Integration, ref.of.Integration)
+		up, err := r.first(idQuery, ref.of.ID, ref.of.Integration)
 		if err != nil || up == nil {
 			return nil, err
 		}
@@ -146,7 +147,9 @@ func (r *reading) query(f Filter, from position) (*query, error) {
 		q.and("n.integration = ?", f.Integration)
 	}
 	if f.SpaceKey != "" {
-		q.and("n.space IN (SELECT idx FROM space WHERE key = ?)", f.SpaceKey)
+		if err := r.inSpace(q, f); err != nil {
+			return nil, err
+		}
 	}
 	if f.Type != "" {
 		q.and("n.type = ?", f.Type)
@@ -166,6 +169,24 @@ func (r *reading) query(f Filter, from position) (*query, error) {
 		q.and("n.idx > ?", from.Index)
 	}
 	return q, nil
+}
+
+// inSpace names spaces by their indexes: the rows of one come in order.
+func (r *reading) inSpace(q *query, f Filter) error {
+	var in []string
+	rows, err := r.QueryContext(r.ctx, "SELECT idx FROM space WHERE key = ?1 AND (?2 = 0 OR integration = ?2)", f.SpaceKey, f.Integration)
+	err = eachRow(rows, err, func(s *sql.Rows) error {
+		var idx uint32
+		err := s.Scan(&idx)
+		in = append(in, strconv.FormatUint(uint64(idx), 10))
+		return err
+	})
+	if len(in) == 1 {
+		q.and("n.space = " + in[0])
+	} else {
+		q.and("n.space IN (" + strings.Join(in, ", ") + ")")
+	}
+	return err
 }
 
 func (r *reading) list(q *query, limit int, digest string, out *confluence.List[Page]) error {
@@ -276,7 +297,7 @@ func (r *reading) attachments(where string, args ...any) ([]Attachment, error) {
 func (m *Mirror) Attachments(ctx context.Context, who identity.Caller, ref Ref) ([]Attachment, error) {
 	var out []Attachment
 	err := m.reads(ctx, "list attachments", who, func(r *reading) error {
-		page, err := r.first("n.id = ? AND (? = 0 OR n.integration = ?)", ref.ID, ref.Integration, ref.Integration)
+		page, err := r.first(idQuery, ref.ID, ref.Integration)
 		if err != nil {
 			return err
 		}

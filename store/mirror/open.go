@@ -47,6 +47,7 @@ type Mirror struct {
 	read   *sql.DB
 	cache  guard.Cache
 	health Damage
+	stmts  map[string]*sql.Stmt // prepared for reading, by their text
 
 	mu     sync.Mutex // of the writer
 	forest *guard.Forest
@@ -108,6 +109,12 @@ func (m *Mirror) open(ctx context.Context) error {
 	}
 	m.read.SetMaxOpenConns(readers)
 	m.read.SetMaxIdleConns(readers)
+	m.stmts = map[string]*sql.Stmt{}
+	for _, q := range []string{epochQuery, idQuery, indexQuery, titleQuery, rowQuery, spaceQuery, parentQuery, bodyQuery} {
+		if m.stmts[q], err = m.read.PrepareContext(ctx, q); err != nil {
+			return err
+		}
+	}
 	return m.load(ctx)
 }
 

@@ -69,7 +69,7 @@ func (w *Writer) Begin(ctx context.Context, integration int64, sp confluence.Spa
 			return err
 		}
 		p.space = s
-		r, err := b.ExecContext(b.ctx, "INSERT INTO pass(integration, space, started, ended, complete, report) VALUES (?, ?, ?, 0, 0, '')", integration, s.idx, micros(p.started))
+		r, err := b.run("INSERT INTO pass(integration, space, started, ended, complete, report) VALUES (?, ?, ?, 0, 0, '')", integration, s.idx, micros(p.started))
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (w *Writer) Begin(ctx context.Context, integration int64, sp confluence.Spa
 
 func (b *batch) putSpace(integration int64, sp confluence.Space) (space, error) {
 	var s space
-	err := s.scan(b.QueryRowContext(b.ctx, "SELECT "+spaceColumns+" FROM space WHERE integration = ? AND id = ?", integration, sp.ID))
+	err := s.scan(b.one("SELECT "+spaceColumns+" FROM space WHERE integration = ? AND id = ?", integration, sp.ID))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, err
 	}
@@ -91,7 +91,7 @@ func (b *batch) putSpace(integration int64, sp confluence.Space) (space, error) 
 	s.key, s.name, s.kind, s.status = sp.Key, sp.Name, sp.Type, sp.Status
 	s.homepage, s.description, s.webURL = sp.HomepageID, sp.Description, sp.WebURL
 	if err != nil {
-		r, err := b.ExecContext(b.ctx, "INSERT INTO space(integration, id, key, name, type, status, homepage, description, web_url, grants, sealed, swept, hash) VALUES (?, ?, ?, '', '', '', '', '', '', '[]', 1, 0, x'')", integration, sp.ID, sp.Key)
+		r, err := b.run("INSERT INTO space(integration, id, key, name, type, status, homepage, description, web_url, grants, sealed, swept, hash) VALUES (?, ?, ?, '', '', '', '', '', '', '[]', 1, 0, x'')", integration, sp.ID, sp.Key)
 		if err != nil {
 			return s, err
 		}

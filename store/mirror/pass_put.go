@@ -76,7 +76,7 @@ func (p *Pass) Unread(ctx context.Context, versions map[string]int) ([]string, e
 func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
 	digest := c.digest()
 	var old []byte
-	err := b.QueryRowContext(b.ctx, "SELECT digest FROM page WHERE node = ?", idx).Scan(&old)
+	err := b.one("SELECT digest FROM page WHERE node = ?", idx).Scan(&old)
 	if err == nil && bytes.Equal(old, digest) {
 		return false, b.exec("UPDATE page SET read = ? WHERE node = ?", read, idx)
 	}

@@ -73,19 +73,12 @@ func (p *Pass) tightenSpace(b *batch) error {
 	return nil
 }
 
-// placeAll places every observed node. The rows of the space are read at once:
-// most of them are as they were.
+// placeAll places every observed node.
 func (p *Pass) placeAll(b *batch, loosen bool) error {
-	b.known = map[string]node{}
-	rows, err := b.QueryContext(b.ctx, "SELECT "+nodeColumns+" FROM node WHERE space = ?", p.space.idx)
-	err = eachRow(rows, err, func(r *sql.Rows) error {
-		var n node
-		err := n.scan(r)
-		b.known[n.id] = n
-		return err
-	})
-	if err != nil {
-		return err
+	if len(p.seen) > fewNodes {
+		if err := p.readRows(b); err != nil {
+			return err
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.seen)) {
 		if err := p.place(b, p.seen[id], loosen); err != nil {
@@ -93,6 +86,21 @@ func (p *Pass) placeAll(b *batch, loosen bool) error {
 		}
 	}
 	return nil
+}
+
+// fewNodes are looked up one by one.
+const fewNodes = 200
+
+// readRows reads the rows of the space at once: most of them are as they were.
+func (p *Pass) readRows(b *batch) error {
+	b.known = make(map[string]node, len(p.seen))
+	rows, err := b.QueryContext(b.ctx, "SELECT "+nodeColumns+" FROM node WHERE space = ?", p.space.idx)
+	return eachRow(rows, err, func(r *sql.Rows) error {
+		var n node
+		err := n.scan(r)
+		b.known[n.id] = n
+		return err
+	})
 }
 
 // place stores a node where it was observed: loosened with the clause that was
@@ -128,11 +136,11 @@ func (b *batch) node(integration int64, id string) (n node, known bool, err erro
 	if n, known = b.known[id]; known {
 		return n, true, nil
 	}
-	err = n.scan(b.QueryRowContext(b.ctx, "SELECT "+nodeColumns+" FROM node WHERE integration = ? AND id = ?", integration, id))
+	err = n.scan(b.one("SELECT "+nodeColumns+" FROM node WHERE integration = ? AND id = ?", integration, id))
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
 		return n, err == nil, err
 	}
-	r, err := b.ExecContext(b.ctx, "INSERT INTO node(integration, id, type, space, parent, state, clause, gone, hash, cause) VALUES (?, ?, '', 0, 0, 0, '[]', 0, x'', 'not read yet')", integration, id)
+	r, err := b.run("INSERT INTO node(integration, id, type, space, parent, state, clause, gone, hash, cause) VALUES (?, ?, '', 0, 0, 0, '[]', 0, x'', 'not read yet')", integration, id)
 	if err != nil {
 		return n, false, err
 	}
@@ -238,7 +246,7 @@ func (p *Pass) Confirm(ctx context.Context, ids ...string) error {
 		var gone []node
 		for _, id := range ids {
 			var n node
-			err := n.scan(b.QueryRowContext(b.ctx, "SELECT "+nodeColumns+" FROM node WHERE integration = ? AND id = ? AND space = ?", p.space.integration, id, p.space.idx))
+			err := n.scan(b.one("SELECT "+nodeColumns+" FROM node WHERE integration = ? AND id = ? AND space = ?", p.space.integration, id, p.space.idx))
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}

@@ -56,7 +56,7 @@ func (m *Mirror) reads(ctx context.Context, op string, who identity.Caller, fn f
 			return failure(op, err)
 		}
 		var epoch uint64
-		if err := tx.QueryRowContext(ctx, "SELECT epoch FROM state").Scan(&epoch); err != nil {
+		if err := tx.StmtContext(ctx, m.stmts[epochQuery]).QueryRowContext(ctx).Scan(&epoch); err != nil {
 			return failure(op, errors.Join(err, tx.Rollback()))
 		}
 		now := m.published.Load()
@@ -118,11 +118,27 @@ func (p *row) scan(r interface{ Scan(...any) error }) error {
 	return json.Unmarshal([]byte(labels), &p.Labels)
 }
 
+// What is read over and over is prepared once.
+const (
+	epochQuery  = "SELECT epoch FROM state"
+	idQuery     = "SELECT n.idx, n.integration, n.id FROM node n WHERE n.id = ?1 AND (?2 = 0 OR n.integration = ?2) ORDER BY n.integration"
+	indexQuery  = "SELECT n.idx, n.integration, n.id FROM node n WHERE n.idx = ?"
+	titleQuery  = "SELECT n.idx, n.integration, n.id" + pageTables + "WHERE p.title = ?1 AND n.space IN (SELECT idx FROM space WHERE key = ?2 AND (?3 = 0 OR integration = ?3)) AND n.type IN ('page', 'blogpost') ORDER BY n.type DESC, n.idx"
+	rowQuery    = "SELECT " + pageColumns + pageTables + "WHERE n.idx = ?"
+	spaceQuery  = "SELECT id, key, swept FROM space WHERE idx = ?"
+	parentQuery = "SELECT id FROM node WHERE idx = ?"
+	bodyQuery   = "SELECT storage, text, hash FROM body WHERE node = ?"
+)
+
+func (r *reading) ask(query string, args ...any) *sql.Row {
+	return r.StmtContext(r.ctx, r.m.stmts[query]).QueryRowContext(r.ctx, args...)
+}
+
 // finish adds what stands in other tables.
 func (r *reading) finish(p *row) (Page, error) {
-	err := r.QueryRowContext(r.ctx, "SELECT s.id, s.key, s.swept FROM space s WHERE s.idx = ?", p.space).Scan(&p.SpaceID, &p.SpaceKey, (*microTime)(&p.RightsAt))
+	err := r.ask(spaceQuery, p.space).Scan(&p.SpaceID, &p.SpaceKey, (*microTime)(&p.RightsAt))
 	if err == nil && p.parent != 0 {
-		err = r.QueryRowContext(r.ctx, "SELECT id FROM node WHERE idx = ?", p.parent).Scan(&p.ParentID)
+		err = r.ask(parentQuery, p.parent).Scan(&p.ParentID)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
@@ -145,7 +161,7 @@ func (t *microTime) Scan(v any) error {
 // body adds the text, whole: a damaged one is an error.
 func (r *reading) body(p *Page) error {
 	var hash []byte
-	if err := r.QueryRowContext(r.ctx, "SELECT storage, text, hash FROM body WHERE node = ?", p.Index).Scan(&p.Body, &p.Text, &hash); err != nil {
+	if err := r.ask(bodyQuery, p.Index).Scan(&p.Body, &p.Text, &hash); err != nil {
 		return err
 	}
 	if !sound(hash, p.Index, p.Body, p.Text) {
@@ -157,31 +173,35 @@ func (r *reading) body(p *Page) error {
 // Page gives a page, blog post or folder with its body. Kind NotFound when the
 // caller may not see it, or nobody can.
 func (m *Mirror) Page(ctx context.Context, who identity.Caller, ref Ref) (Page, error) {
-	return m.one(ctx, who, "get page", "page "+ref.ID, "n.id = ? AND (? = 0 OR n.integration = ?)", ref.ID, ref.Integration, ref.Integration)
+	return m.one(ctx, who, lookup{"get page", "page " + ref.ID, idQuery, []any{ref.ID, ref.Integration}})
 }
 
 // PageAt gives the page a search index knows by its node's index.
 func (m *Mirror) PageAt(ctx context.Context, who identity.Caller, idx uint32) (Page, error) {
-	return m.one(ctx, who, "get page", fmt.Sprintf("node %d", idx), "n.idx = ?", idx)
+	return m.one(ctx, who, lookup{"get page", fmt.Sprintf("node %d", idx), indexQuery, []any{idx}})
 }
 
 // FindPage gives the page or blog post of that very title in a space, the page
 // where there are both.
 func (m *Mirror) FindPage(ctx context.Context, who identity.Caller, integration int64, spaceKey, title string) (Page, error) {
-	return m.one(ctx, who, "find page", fmt.Sprintf("%q in %s", title, strings.ToUpper(spaceKey)),
-		"p.title = ? AND (? = 0 OR n.integration = ?) AND n.type IN ('page', 'blogpost') AND n.space IN (SELECT idx FROM space WHERE key = ?)",
-		title, integration, integration, spaceKey)
+	return m.one(ctx, who, lookup{"find page", fmt.Sprintf("%q in %s", title, strings.ToUpper(spaceKey)), titleQuery, []any{title, spaceKey, integration}})
 }
 
-func (m *Mirror) one(ctx context.Context, who identity.Caller, op, ref, where string, args ...any) (Page, error) {
+// lookup is a question for one page, and how it is called in an error.
+type lookup struct {
+	op, ref, query string
+	args           []any
+}
+
+func (m *Mirror) one(ctx context.Context, who identity.Caller, l lookup) (Page, error) {
 	var out Page
-	err := m.reads(ctx, op, who, func(r *reading) error {
-		found, err := r.first(where, args...)
+	err := m.reads(ctx, l.op, who, func(r *reading) error {
+		found, err := r.first(l.query, l.args...)
 		if err != nil {
 			return err
 		}
 		if found == nil {
-			return missing(op, ref)
+			return missing(l.op, l.ref)
 		}
 		if out, err = r.finish(found); err != nil {
 			return err
@@ -194,19 +214,37 @@ func (m *Mirror) one(ctx context.Context, who identity.Caller, op, ref, where st
 	return out, nil
 }
 
-// first gives the first row the caller may see, nil when there is none.
-func (r *reading) first(where string, args ...any) (*row, error) {
-	var found *row
-	rows, err := r.QueryContext(r.ctx, "SELECT "+pageColumns+pageTables+"WHERE "+where+" ORDER BY n.type DESC, n.idx", args...)
+// first gives the first row the caller may see, nil when there is none. Rows are
+// looked at only after the rights, so that what is hidden takes no longer than
+// what is absent.
+func (r *reading) first(query string, args ...any) (*row, error) {
+	type candidate struct {
+		idx         uint32
+		integration int64
+		id          string
+	}
+	var visible []candidate
+	rows, err := r.StmtContext(r.ctx, r.m.stmts[query]).QueryContext(r.ctx, args...)
 	err = eachRow(rows, err, func(s *sql.Rows) error {
-		var p row
-		if err := p.scan(s); err != nil {
+		var c candidate
+		if err := s.Scan(&c.idx, &c.integration, &c.id); err != nil {
 			return err
 		}
-		if found == nil && r.sees(p.Index, p.Integration, p.ID) {
-			found = &p
+		if r.sees(c.idx, c.integration, c.id) {
+			visible = append(visible, c)
 		}
 		return nil
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range visible {
+		var p row
+		err := p.scan(r.ask(rowQuery, c.idx))
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // its rights are known, its content is not yet
+		}
+		return &p, err
+	}
+	return nil, nil
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"confluence-mcp/store/guard"
@@ -13,12 +14,28 @@ import (
 
 // rowHash is what a row that decides about rights, or a body, is written with.
 func rowHash(fields ...any) []byte {
-	h := sha256.New()
+	all := make([]byte, 0, 256)
+	var one []byte
 	for _, f := range fields {
-		text := fmt.Sprint(f)
-		fmt.Fprintf(h, "%d:%s,", len(text), text)
+		switch f := f.(type) {
+		case string:
+			all = append(strconv.AppendInt(all, int64(len(f)), 10), ':')
+			all = append(all, f...)
+			continue
+		case uint32:
+			one = strconv.AppendUint(one[:0], uint64(f), 10)
+		case int64:
+			one = strconv.AppendInt(one[:0], f, 10)
+		case guard.State:
+			one = strconv.AppendUint(one[:0], uint64(f), 10)
+		default:
+			one = fmt.Append(one[:0], f)
+		}
+		all = append(strconv.AppendInt(all, int64(len(one)), 10), '=')
+		all = append(all, one...)
 	}
-	return h.Sum(nil)[:16]
+	sum := sha256.Sum256(all)
+	return sum[:16]
 }
 
 func sound(hash []byte, fields ...any) bool { return bytes.Equal(hash, rowHash(fields...)) }
@@ -30,6 +47,9 @@ type principal struct {
 }
 
 func encode(of []guard.Principal) string {
+	if len(of) == 0 {
+		return "[]"
+	}
 	out := make([]principal, 0, len(of))
 	for _, p := range of {
 		out = append(out, principal{p.Kind, p.ID})
@@ -38,6 +58,9 @@ func encode(of []guard.Principal) string {
 }
 
 func decode(integration int64, s string) ([]guard.Principal, error) {
+	if s == "[]" {
+		return nil, nil
+	}
 	var in []principal
 	if err := json.Unmarshal([]byte(s), &in); err != nil {
 		return nil, err

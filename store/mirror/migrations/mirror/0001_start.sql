@@ -49,7 +49,7 @@ CREATE TABLE node (
   gone        INTEGER NOT NULL, -- the pass that did not find it any more; 0 there
   hash        BLOB NOT NULL,
   cause       TEXT NOT NULL, -- why it is sealed or incomplete, for people
-  UNIQUE (integration, id)
+  UNIQUE (id, integration)
 ) STRICT;
 CREATE INDEX node_space ON node(space);
 CREATE INDEX node_parent ON node(parent) WHERE parent <> 0;
