@@ -116,8 +116,12 @@ func TestTwoEditorsOfOnePage(t *testing.T) {
 		assert.Contains(t, stale.Message, "The first paragraph is here.")
 		assert.Contains(t, stale.Next, "at version 3 now")
 	}
-	d.fails("conflict", "update_page", args{"page_id": id, "base_version": 9, "edits": []args{{"op": "append", "markdown": "x"}}})
+	ahead := d.fails("conflict", "update_page", args{"page_id": id, "base_version": 9, "edits": []args{{"op": "append", "markdown": "x"}}})
+	assert.NotContains(t, ahead.Next, "diff", "a version that is not there has no diff")
+	assert.Contains(t, ahead.Next, "There is no version 9 yet")
 	assert.Equal(t, was, d.stored(id))
+	same, _ := d.ok("update_page", args{"page_id": id, "base_version": 3, "title": was.Title})
+	assert.NotContains(t, same.Text, "Done", "nothing was done")
 	assert.Equal(t, before, writesTo(e))
 
 	_, out = d.ok("update_page", args{"page_id": id, "base_version": 1, "dry_run": true, "edits": []args{{"op": "append", "markdown": "More."}}})

@@ -16,9 +16,12 @@ func (in updatePageIn) carries() bool { return in.Edits != nil || in.Body != nil
 
 // moved is the conflict of a stale base version.
 func moved(id string, base, current int) error {
-	return &confluence.Error{Kind: confluence.Conflict, Op: "update page", Ref: id,
-		Message: fmt.Sprintf("Page %s is at version %d, not at %d.", id, current, base),
-		Next:    fmt.Sprintf("Look at what changed with confluence_get_page_diff (from_version %d), then repeat the change with base_version %d.", base, current)}
+	next := fmt.Sprintf("Look at what changed with confluence_get_page_diff (from_version %d), then repeat the change with base_version %d.", base, current)
+	if base > current {
+		next = fmt.Sprintf("There is no version %d yet. Read the page with confluence_get_page, then make the change with base_version %d.", base, current)
+	}
+	return &confluence.Error{Kind: confluence.Conflict, Op: "update page", Ref: id, Next: next,
+		Message: fmt.Sprintf("Page %s is at version %d, not at %d.", id, current, base)}
 }
 
 // baseOf is the page as the caller read it: now, or the version it names when

@@ -57,6 +57,8 @@ type receipt struct {
 	Losses     []string       `json:"losses,omitempty"`
 	BodyBytes  int            `json:"body_bytes,omitempty"`  // of the stored body afterwards
 	NewVersion int            `json:"new_version,omitempty"` // in a dry run
+
+	unchanged bool // there was nothing to do
 }
 
 // pageReceipt is the part of a receipt that a page gives.
@@ -68,7 +70,7 @@ func pageReceipt(p confluence.Page) receipt {
 func (k *call) commit(ctx context.Context) (answer, error) {
 	if k.plan.noop {
 		r := k.plan.target
-		r.Summary = "Nothing to change: it is already so."
+		r.Summary, r.unchanged = "Nothing was changed: it is already so.", true
 		return answer{text: r.text(), structured: r, version: r.Version}, nil
 	}
 	r, err := k.plan.commit(ctx)
@@ -130,7 +132,9 @@ func sumOf(parts ...string) string {
 // text is the receipt for a model.
 func (r receipt) text() string {
 	var b strings.Builder
-	if r.DryRun {
+	if r.unchanged {
+		fmt.Fprintf(&b, "%s\n", r.Summary)
+	} else if r.DryRun {
 		fmt.Fprintf(&b, "Dry run, nothing was changed. Would do: %s\n", r.Summary)
 	} else {
 		fmt.Fprintf(&b, "Done: %s\n", r.Summary)
