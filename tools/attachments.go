@@ -128,7 +128,7 @@ func download(ctx context.Context, k *call, in downloadIn) (downloadOut, string,
 		most = int64(cmp.Or(in.MaxChars, defaultChars))
 	}
 	if ranged {
-		most = min(maxBase64Bytes, last-first+1)
+		most = min(maxBase64Bytes-1, last-first) + 1
 	}
 	body, err := k.site.Download(ctx, *a, first, most)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -166,8 +167,13 @@ func parseSince(s string, now time.Time) (time.Time, bool) {
 	return now.Add(-time.Duration(n) * units[s[len(s)-1]]).UTC(), true
 }
 
-// parseRange reads "first-last", both included and counted from 0.
+// parseRange reads "first-last", both included and counted from 0. As in HTTP,
+// "bytes=" may stand before it, and without last it goes on to the end.
 func parseRange(s string) (first, last int64, ok bool) {
+	s = strings.TrimPrefix(s, "bytes=")
+	if strings.HasSuffix(s, "-") {
+		s += strconv.FormatInt(math.MaxInt64, 10)
+	}
 	var n int
 	if n, _ = fmt.Sscanf(s, "%d-%d", &first, &last); n != 2 {
 		return 0, 0, false
