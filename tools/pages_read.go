@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/markup"
 	"confluence-mcp/policy"
 )
 
@@ -57,6 +58,8 @@ type pageOut struct {
 	Truncated  bool      `json:"truncated"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	Untrusted  untrusted `json:"untrusted"`
+
+	ConversionError *conversionError `json:"conversion_error,omitempty"`
 }
 
 // validate refuses arguments that name no page or more than one.
@@ -106,16 +109,22 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	if from.version > 0 && from.version != p.Version.Number {
 		return pageOut{}, "", &confluence.Error{Kind: confluence.Conflict, Message: "The page was changed since the first part was read.", Next: "Read it again from the beginning, without cursor."}
 	}
-	body, hidden, err := k.bodyIn(mode, p, in.Section)
+	if err := from.partOf(&p, mode); err != nil {
+		return pageOut{}, "", err
+	}
+	shown, err := k.bodyIn(mode, p, in.Section)
 	if err != nil {
 		return pageOut{}, "", err
 	}
 	out := k.showPage(p, mode)
-	out.Untrusted.HiddenRemoved = hidden
-	if from.offset == 0 {
+	out.Untrusted.HiddenRemoved = shown.hidden
+	if from.size == 0 && mode != "rendered" { // a part of a page and HTML are not storage
+		out.ConversionError = faultOf(shown.fault)
+	}
+	if from.offset == 0 && from.source == 0 {
 		out.Labels = k.labelNames(ctx, p)
 	}
-	return out.cut(k, body, from.offset, cmp.Or(in.MaxChars, defaultChars))
+	return out.cut(k, shown.body, from, cmp.Or(in.MaxChars, defaultChars))
 }
 
 // pageAt reads a page at a version, 0 for the newest. A version that is not
@@ -134,8 +143,14 @@ func (k *call) pageAt(ctx context.Context, id string, format confluence.BodyForm
 		Next:    "Choose one that confluence_get_page_history lists."}
 }
 
-// place is where in a page a cursor goes on.
-type place struct{ version, offset int }
+// place is where in a page a cursor goes on: offset counts characters as shown,
+// source bytes of the storage of a huge page. Size and next are set for a huge
+// page only: its bytes, and where the part after this one begins.
+type place struct{ version, offset, source, size, next int }
+
+func (from place) seal(k *call, version, offset, source int) string {
+	return k.seal(fmt.Sprintf("%d:%d:%d", version, offset, source))
+}
 
 func (k *call) openPage(in getPageIn) (place, error) {
 	position, err := k.open(in.Cursor)
@@ -143,30 +158,38 @@ func (k *call) openPage(in getPageIn) (place, error) {
 		return place{}, err
 	}
 	var at place
-	if _, err := fmt.Sscanf(position, "%d:%d", &at.version, &at.offset); err != nil {
+	if _, err := fmt.Sscanf(position, "%d:%d:%d", &at.version, &at.offset, &at.source); err != nil || at.source < 0 {
 		return place{}, invalid("cursor", "The cursor does not belong to this call.", "Repeat the call without cursor.")
 	}
 	return at, nil
 }
 
-// bodyIn is the stored body of a page in the form a mode shows, and how many
-// invisible characters were left out of it.
-func (k *call) bodyIn(mode string, p confluence.Page, section string) (body string, hidden int, err error) {
+// shownBody is the stored body of a page in the form a mode shows, how many
+// invisible characters were left out of it, and its fault.
+type shownBody struct {
+	body   string
+	hidden int
+	fault  error
+}
+
+func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody, error) {
+	d, fault := markup.Parse(p.Body) // never nil
+	out, err := shownBody{fault: fault}, error(nil)
 	switch mode {
 	case "storage":
-		return p.Body, 0, nil
+		out.body = p.Body
 	case "outline":
-		return k.outlineOf(p.Body, p.SpaceKey), 0, nil
+		out.body = k.outlineOf(p.Body, p.SpaceKey)
 	case "blocks":
-		body, err = k.blocksOf(p.Body, p.SpaceKey)
-		return body, 0, err
+		out.body, err = k.blocksOf(p.Body, p.SpaceKey)
 	case "section":
-		part, err := document(p.Body).Section(section, k.view(p.SpaceKey))
-		return part, 0, markupError(err)
+		out.body, err = d.Section(section, k.view(p.SpaceKey))
+		err = markupError(err)
 	default: // rendered too: it is HTML, which the reader of storage takes
-		r := k.rendered(p.Body, p.SpaceKey)
-		return r.Text, r.Hidden, nil
+		r := d.Markdown(k.view(p.SpaceKey))
+		out.body, out.hidden = r.Text, r.Hidden
 	}
+	return out, err
 }
 
 func (k *call) showPage(p confluence.Page, mode string) pageOut {
@@ -196,15 +219,18 @@ func (k *call) labelNames(ctx context.Context, p confluence.Page) []string {
 
 // cut shows at most limit characters of a body from offset on, ending at a
 // block border where there is one in the last half.
-func (out pageOut) cut(k *call, body string, offset, limit int) (pageOut, string, error) {
+func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, string, error) {
 	all := []rune(body)
-	out.TotalChars = len(all)
-	start := min(offset, len(all))
+	out.TotalChars = max(len(all), from.size)
+	start := min(from.offset, len(all))
 	part := string(all[start:min(len(all), start+limit)])
 	if start+limit < len(all) {
 		part = atBorder(part)
 		out.Truncated = true
-		out.NextCursor = k.seal(strconv.Itoa(out.Version) + ":" + strconv.Itoa(start+runes(part)))
+		out.NextCursor = from.seal(k, out.Version, start+runes(part), from.source)
+	} else if from.next > 0 {
+		out.Truncated = true
+		out.NextCursor = from.seal(k, out.Version, 0, from.next)
 	}
 	g := guard(part, k.home())
 	if !out.Truncated {
@@ -231,8 +257,11 @@ func (out pageOut) cut(k *call, body string, offset, limit int) (pageOut, string
 	if out.Mode == "rendered" {
 		b.WriteString("As rendered; this form cannot be edited.\n")
 	}
-	b.WriteString(fenced + out.Untrusted.notes())
-	if out.Truncated {
+	b.WriteString(out.ConversionError.note() + fenced + out.Untrusted.notes())
+	switch {
+	case from.size > 0 && out.Truncated:
+		fmt.Fprintf(&b, "\n[a very large page of %d bytes, shown in parts; this one begins at byte %d] Go on with cursor %s.", from.size, from.source, out.NextCursor)
+	case out.Truncated:
 		fmt.Fprintf(&b, "\n[characters %d to %d of %d; %d left out] Go on with cursor %s, or read one section (mode outline lists them).",
 			start+1, start+runes(part), len(all), len(all)-start-runes(part), out.NextCursor)
 	}

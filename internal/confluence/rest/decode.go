@@ -14,6 +14,9 @@ import (
 type text string
 
 func (t *text) UnmarshalJSON(raw []byte) error {
+	if len(raw) > longText && raw[0] == '"' {
+		return t.unquoteLong(raw)
+	}
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		*t = text(s)
@@ -25,6 +28,51 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	}
 	*t = text(n.String())
 	return nil
+}
+
+// longText is a length from which a string is decoded piece by piece:
+// encoding/json would hold it twice more.
+const longText = 1 << 20
+
+// unquoteLong decodes a JSON string whose syntax was found valid.
+func (t *text) unquoteLong(raw []byte) error {
+	raw = raw[1 : len(raw)-1]
+	var b strings.Builder
+	b.Grow(len(raw))
+	piece := make([]byte, 0, 80<<10)
+	for len(raw) > 0 {
+		n := pieceEnd(raw)
+		piece = append(append(append(piece[:0], '"'), raw[:n]...), '"')
+		var s string
+		if err := json.Unmarshal(piece, &s); err != nil {
+			return err
+		}
+		b.WriteString(s)
+		raw = raw[n:]
+	}
+	*t = text(b.String())
+	return nil
+}
+
+// pieceEnd is where the inside of a JSON string can be cut after 64 KiB: before
+// a plain ASCII character that no escape reaches into. An escape after another
+// one is not cut off, because the two may be one character.
+func pieceEnd(raw []byte) int {
+	escaped := false
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; {
+		case c == '\\':
+			i, escaped = i+2, true
+			if i <= len(raw) && raw[i-1] == 'u' {
+				i += 4
+			}
+		case i >= 64<<10 && c < 0x80 && !escaped:
+			return i
+		default:
+			i, escaped = i+1, false
+		}
+	}
+	return len(raw)
 }
 
 // whole is an integer that Confluence also sends as a string or null.

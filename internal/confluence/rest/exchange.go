@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 // Caps on answers, in bytes after decompression.
 const (
 	maxList  = 32 << 20
-	maxPage  = 20 << 20
+	maxPage  = 12 << 20 // Confluence refuses bodies over 5 MB
 	maxError = 64 << 10
 )
 
@@ -137,18 +138,43 @@ func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {
 	if limit == 0 {
 		limit = maxPage
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
-	if err != nil {
-		return nil, netFailure(ctx, c, err)
-	}
 	w.pace.learn(c.endpoint(), res.Header)
-	if int64(len(raw)) > limit {
+	var raw []byte
+	if res.ContentLength <= limit { // else it is refused unread
+		if raw, err = readWithin(body, limit+1); err != nil {
+			return nil, netFailure(ctx, c, err)
+		}
+	}
+	if res.ContentLength > limit || int64(len(raw)) > limit {
 		return nil, tooLarge(c, "the answer of Confluence is larger than "+itoa(int(limit>>20))+" MB")
 	}
 	if err := mustBeJSON(c, res, raw); err != nil {
 		return nil, err
 	}
 	return &answer{res.StatusCode, res.Header, raw}, nil
+}
+
+// readWithin reads at most limit bytes. A large answer is not copied from one
+// buffer to the next larger one: after the first MiB room for all of it is
+// made, which costs memory only where it is written to.
+func readWithin(r io.Reader, limit int64) ([]byte, error) {
+	const first = 1 << 20
+	raw, err := io.ReadAll(io.LimitReader(r, min(limit, first)))
+	if err != nil || int64(len(raw)) < first {
+		return raw, err
+	}
+	whole := append(make([]byte, 0, limit), raw...)
+	for int64(len(whole)) < limit {
+		n, err := r.Read(whole[len(whole):limit])
+		whole = whole[:len(whole)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return whole, err
+		}
+	}
+	return whole, nil
 }
 
 // send puts the call on the wire and returns as soon as there are headers.
