@@ -72,7 +72,7 @@ func TestWholeBodyKeepsWhatItDidNotTouch(t *testing.T) {
 	shown := out["content"].(string)
 	shown = shown[strings.IndexByte(shown, '\n')+1 : strings.LastIndexByte(shown, '\n')]
 	_, out = d.ok("update_page", args{"page_id": "11", "base_version": 3, "body": shown})
-	assert.Contains(t, out["summary"], "Nothing to change")
+	assert.Contains(t, out["summary"], "Nothing was changed")
 	assert.Empty(t, site.writes())
 
 	_, _ = d.ok("update_page", args{"page_id": "11", "base_version": 3, "body": strings.Replace(shown, "Bye.", "Farewell.", 1)})
