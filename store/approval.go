@@ -169,6 +169,10 @@ func listApprovals(ctx context.Context, q querier, f approval.Filter) ([]approva
 			args = append(args, string(s))
 		}
 	}
+	if !f.Late.IsZero() {
+		query += " AND expires <= ?"
+		args = append(args, at(f.Late))
+	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = 100

@@ -98,6 +98,11 @@ func TestOpenRequestsOfAPrincipalAreCapped(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, list, approval.MaxPending)
 	assert.Empty(t, list[0].Private, "a list holds nothing private")
+	for late, want := range map[time.Duration]int{23 * time.Hour: 0, 24 * time.Hour: approval.MaxPending + 1} {
+		list, err = p.Approvals(context.Background(), approval.Filter{Late: clock().Add(late), Limit: 1000})
+		require.NoError(t, err)
+		assert.Len(t, list, want)
+	}
 }
 
 // H03 at the database: of 100 who take the same step, one does.

@@ -164,6 +164,7 @@ func token() string {
 type Filter struct {
 	Principal string
 	States    []State
+	Late      time.Time // only what expires then or before
 	Limit     int
 }
 

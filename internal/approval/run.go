@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -37,13 +38,15 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// Sweep goes once over all open requests.
+// Sweep goes once over all requests that can move by themselves: those under
+// way, and pending ones whose time is over.
 func (s *Service) Sweep(ctx context.Context) {
-	open, err := s.cfg.Book.Approvals(ctx, Filter{States: []State{Pending, Approved, Executing, InDoubt}, Limit: sweepLimit})
-	if err != nil && ctx.Err() == nil {
+	open, err := s.cfg.Book.Approvals(ctx, Filter{States: []State{Approved, Executing, InDoubt}, Limit: sweepLimit})
+	late, err2 := s.cfg.Book.Approvals(ctx, Filter{States: []State{Pending}, Late: s.now(), Limit: sweepLimit})
+	if err := errors.Join(err, err2); err != nil && ctx.Err() == nil {
 		s.cfg.Logger.ErrorContext(ctx, "approval: open requests cannot be read", "err", err)
 	}
-	for _, r := range open {
+	for _, r := range append(open, late...) {
 		if ctx.Err() != nil {
 			return
 		}
@@ -55,7 +58,7 @@ func (s *Service) Sweep(ctx context.Context) {
 
 // push moves one request on where it can move by itself.
 func (s *Service) push(ctx context.Context, listed Request) error {
-	if listed.State == Pending && !listed.Late(s.now()) || listed.State == Executing && s.isMine(listed.Attempt) {
+	if listed.State == Executing && s.isMine(listed.Attempt) {
 		return nil
 	}
 	r, err := s.Show(ctx, listed.ID)
