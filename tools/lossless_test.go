@@ -93,14 +93,14 @@ type editing struct {
 // uniqueWord picks a word of the text that stands once in what is stored and
 // once in each way of showing it.
 func (e *editing) uniqueWord(text, shown string) string {
-	var words []string
-	for _, w := range strings.FieldsFunc(text, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9') }) {
-		if len(w) > 4 && strings.Count(e.is, w) == 1 && strings.Count(text, w) == 1 && strings.Count(shown, w) == 1 {
-			words = append(words, w)
+	words := strings.FieldsFunc(text, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9') })
+	for _, i := range e.random.Perm(len(words)) {
+		if w := words[i]; len(w) > 4 && strings.Count(e.is, w) == 1 && strings.Count(text, w) == 1 && strings.Count(shown, w) == 1 {
+			return w
 		}
 	}
-	require.NotEmpty(e.t, words)
-	return words[e.random.IntN(len(words))]
+	require.Fail(e.t, "no word stands once")
+	return ""
 }
 
 // inserted reports whether a page became another by one insertion alone.
