@@ -226,14 +226,18 @@ func (r *reading) list(q *query, limit int, digest string, out *confluence.List[
 		out.Items = append(out.Items, p)
 	}
 	if more {
-		last := &found[limit-1]
-		at := position{For: digest, Order: lastPlace, Title: last.Title, Index: last.Index}
-		if last.Position != nil {
-			at.Order = int64(*last.Position)
-		}
-		out.Next = base64.RawURLEncoding.EncodeToString([]byte(text(at)))
+		out.Next = found[limit-1].cursor(digest)
 	}
 	return nil
+}
+
+// cursor goes on behind a row.
+func (p *row) cursor(digest string) string {
+	at := position{For: digest, Order: lastPlace, Title: p.Title, Index: p.Index}
+	if p.Position != nil {
+		at.Order = int64(*p.Position)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(text(at)))
 }
 
 func pageSize(n int) int {

@@ -1,7 +1,6 @@
 package mirror_test
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -231,7 +230,7 @@ func TestReadersGetRowsAndRightsOfOneMoment(t *testing.T) {
 		n := <-results
 		all = count{all.reads + n.reads, all.hidden + n.hidden, all.leaked + n.leaked}
 	}
-	t.Log(fmt.Sprintf("%d reads, %d hidden, %d leaked", all.reads, all.hidden, all.leaked))
+	t.Logf("%d reads, %d hidden, %d leaked", all.reads, all.hidden, all.leaked)
 	assert.Zero(t, all.leaked)
 	assert.Positive(t, all.hidden)
 	assert.Greater(t, all.reads, all.hidden)
