@@ -13,9 +13,10 @@ import (
 // classes share them. The zero value is ready and keeps 256 verdicts.
 type Cache struct {
 	mu      sync.Mutex
-	rights  uint64
+	epoch   uint64
+	rights  stamp
 	entries map[[32]byte]*verdicts
-	people  uint64
+	people  stamp
 	known   map[string]recalled // by the caller's name, while nobody's memberships change
 }
 
@@ -69,13 +70,14 @@ func (c *Cache) find(s *Snapshot, k [32]byte) *verdicts {
 func (c *Cache) keep(s *Snapshot, k [32]byte, name string, r recalled) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.rights < c.rights || s.people.at < c.people {
+	if s.epoch < c.epoch {
 		return
 	}
-	if s.rights > c.rights || len(c.entries) >= cacheSize || c.entries == nil {
+	c.epoch = s.epoch
+	if s.rights != c.rights || len(c.entries) >= cacheSize || c.entries == nil {
 		c.rights, c.entries, c.known = s.rights, map[[32]byte]*verdicts{}, nil
 	}
-	if s.people.at > c.people || len(c.known) >= 4*cacheSize || c.known == nil {
+	if s.people.at != c.people || len(c.known) >= 4*cacheSize || c.known == nil {
 		c.people, c.known = s.people.at, map[string]recalled{}
 	}
 	c.entries[k], c.known[name] = r.v, r

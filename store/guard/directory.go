@@ -76,11 +76,11 @@ type directory struct {
 	groups map[key]Membership
 	names  map[key][]string // ids by name
 	fresh  bool             // groups and names are nobody else's
-	at     uint64           // counts changes
+	at     stamp
 }
 
 func newDirectory() directory {
-	return directory{sites: map[int64]Integration{}, groups: map[key]Membership{}, names: map[key][]string{}, fresh: true}
+	return directory{sites: map[int64]Integration{}, groups: map[key]Membership{}, names: map[key][]string{}, fresh: true, at: newStamp()}
 }
 
 func shard(k key) uint32 {
@@ -100,13 +100,13 @@ func (d *directory) share() directory {
 func (d *directory) resume() directory {
 	out := *d
 	out.owned, out.fresh, out.sites = [shards]bool{}, false, maps.Clone(d.sites)
-	out.at += 1 << 32 // another may have gone on from here and count too
+	out.at = newStamp()
 	return out
 }
 
 // shardOf gives the shard of a person for a change.
 func (d *directory) shardOf(k key) map[key]Person {
-	d.at++
+	d.at.n++
 	i := shard(k)
 	if !d.owned[i] {
 		d.people[i], d.owned[i] = maps.Clone(d.people[i]), true
@@ -119,7 +119,7 @@ func (d *directory) shardOf(k key) map[key]Person {
 
 // ownGroups makes the groups ready for a change.
 func (d *directory) ownGroups() {
-	d.at++
+	d.at.n++
 	if !d.fresh {
 		d.groups, d.names, d.fresh = maps.Clone(d.groups), maps.Clone(d.names), true
 	}
@@ -136,16 +136,16 @@ func (d *directory) person(integration int64, id string) (Person, bool) {
 func (f *Forest) SetIntegration(i Integration) {
 	if i.ID > 0 && f.people.sites[i.ID] != i {
 		f.people.sites[i.ID] = i
-		f.people.at++
-		f.rights++
+		f.people.at.n++
+		f.rights.n++
 	}
 }
 
 // DropIntegration hides everything of an integration.
 func (f *Forest) DropIntegration(id int64) {
 	delete(f.people.sites, id)
-	f.people.at++
-	f.rights++
+	f.people.at.n++
+	f.rights.n++
 }
 
 // SetPerson says who a user is and which groups he is in.

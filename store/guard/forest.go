@@ -2,6 +2,7 @@ package guard
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -32,31 +33,36 @@ type Forest struct {
 	used   uint32   // fences in use or free, the first one is 1
 	free   []uint32 // fences to use again
 	broken map[uint32]Node
-	rights uint64 // counts changes that may change a verdict of a guard or a space
+	rights stamp // of what may change a verdict of a guard or a space
 	spaces []Space
 	views  []uint32 // the number of each space's grants
 	lent   bool     // a snapshot holds spaces and views
 	people directory
 }
 
+// stamp names a state: no two forests have an equal one, unless one was not
+// changed since.
+type stamp struct{ forest, n uint64 }
+
+func newStamp() stamp { return stamp{forest: rand.Uint64()} }
+
 // NewForest makes an empty forest.
 func NewForest() *Forest {
-	return &Forest{table: newTable(), broken: map[uint32]Node{}, spaces: make([]Space, 1), views: make([]uint32, 1), people: newDirectory()}
+	return &Forest{table: newTable(), broken: map[uint32]Node{}, rights: newStamp(), spaces: make([]Space, 1), views: make([]uint32, 1), people: newDirectory()}
 }
 
 // ForestOf makes a forest that goes on from a snapshot: what was told to
 // another forest since then is forgotten. It costs a walk over all nodes.
 func ForestOf(s *Snapshot) *Forest {
 	f := &Forest{table: s.table, cells: s.cells.resume(), fences: s.fences.resume(), used: s.used, free: slices.Clone(s.free),
-		broken: maps.Clone(s.broken), rights: s.rights, spaces: s.spaces, views: s.views, lent: true, people: s.people.resume()}
+		broken: maps.Clone(s.broken), spaces: s.spaces, views: s.views, lent: true, people: s.people.resume()}
 	f.links = make([]link, len(f.cells.list)*chunkSize)
 	for i := range uint32(len(f.links)) {
 		if p := f.cells.at(i).parent; p != 0 {
 			f.join(i, p)
 		}
 	}
-	// Another forest may have gone on from the same snapshot and count too.
-	f.rights += 1 << 32
+	f.rights = newStamp() // another forest may have gone on from the same snapshot
 	return f
 }
 
@@ -116,7 +122,7 @@ func (f *Forest) place(idx uint32, n Node) {
 	if old.space != n.Space {
 		f.cells.edit(idx).space = n.Space
 		if f.own(idx) {
-			f.rights++ // what its integration says about opaque nodes may differ
+			f.rights.n++ // what its integration says about opaque nodes may differ
 		}
 	}
 	if old.parent != n.Parent {
@@ -182,7 +188,7 @@ func (f *Forest) restrict(idx, clause uint32) {
 	default:
 		return
 	}
-	f.rights++
+	f.rights.n++
 }
 
 func (f *Forest) fence() uint32 {
@@ -212,7 +218,7 @@ func (f *Forest) repoint(idx, guard uint32) {
 		if g != 0 && f.fences.at(g).node == i {
 			if f.fences.at(g).up != guard {
 				f.fences.edit(g).up = guard
-				f.rights++
+				f.rights.n++
 			}
 			continue
 		}

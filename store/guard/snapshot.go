@@ -23,7 +23,7 @@ func (f *Forest) SetSpace(idx uint32, s Space) {
 	f.room(idx)
 	f.spaces[idx] = s
 	f.views[idx] = f.table.set(s.View, true)
-	f.rights++
+	f.rights.n++
 }
 
 // room makes place for a space, hidden until it is set.
@@ -37,7 +37,7 @@ func (f *Forest) room(idx uint32) {
 	for int(idx) >= len(f.spaces) {
 		f.spaces = append(f.spaces, Space{})
 		f.views = append(f.views, sealedClause)
-		f.rights++
+		f.rights.n++
 	}
 }
 
@@ -45,7 +45,7 @@ func (f *Forest) room(idx uint32) {
 // changes and may be read by anybody at once.
 type Snapshot struct {
 	epoch  uint64
-	rights uint64
+	rights stamp
 	table  *table
 	sets   [][]uint32
 	cells  chunks[cell]
