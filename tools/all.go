@@ -1,6 +1,9 @@
 package tools
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // All lists every tool whoever asks, sorted by name. It is for registering the
 // tools with a protocol server; what a caller may see is [Catalog.Tools].
@@ -12,9 +15,12 @@ func (c *Catalog) All() []Tool {
 	return out
 }
 
-// everyTool is the catalogue: one list a subject. A tool that is not in it does
-// not exist.
-func everyTool() []*tool {
+// everyTool is the catalogue, made once a process because deriving schemas is
+// the dearest part of a start. Nobody changes the list or what is in it.
+var everyTool = sync.OnceValue(catalogue)
+
+// catalogue is one list a subject. A tool that is not in it does not exist.
+func catalogue() []*tool {
 	return slices.Concat(searchTools(), pageReadTools(), pageListTools(), pageCreateTools(), pageUpdateTools(), commentTools(), labelTools(),
 		spaceTools(), attachmentTools(), userTools())
 }

@@ -149,7 +149,7 @@ func (c *Catalog) visible(caller identity.Caller, t *tool) bool {
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| group | action | tool | what it does |\n|---|---|---|---|\n")
-	all := everyTool()
+	all := slices.Clone(everyTool())
 	slices.SortFunc(all, func(a, b *tool) int {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), actionOrder(a.Action)-actionOrder(b.Action), cmp.Compare(a.Name, b.Name))
 	})
