@@ -108,9 +108,9 @@ func flood(conn net.Conn, head string, chunked bool) {
 }
 
 // TestI07_HugePagesComeInParts: pages of absurd size are shown in parts or
-// refused with a reason, and the process stays within bounds. Its peak is over
-// the 64 MiB of the list: it takes 45 MiB to do nothing, and one answer of
-// Confluence and the text out of it are in memory once each.
+// refused with a reason, and the process stays within bounds: 61 MiB at its
+// peak when this was written, of which 37 to 45 are there when it does nothing.
+// The ceiling leaves room for the collector's moods.
 func TestI07_HugePagesComeInParts(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	put := func(id, body string) {
@@ -135,5 +135,5 @@ func TestI07_HugePagesComeInParts(t *testing.T) {
 		}
 		t.Logf("%s: error %v, peak %d MiB", id, got.IsError, memory(t, pid, "VmHWM")>>20)
 	}
-	assert.Less(t, memory(t, pid, "VmHWM"), int64(raceFactor*96<<20))
+	assert.Less(t, memory(t, pid, "VmHWM"), int64(raceFactor*76<<20))
 }

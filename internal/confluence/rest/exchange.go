@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // Caps on answers, in bytes after decompression.
 const (
 	maxList  = 32 << 20
-	maxPage  = 12 << 20 // Confluence refuses bodies over 5 MB
+	maxPage  = 8 << 20 // Confluence refuses bodies over 5 MB; escaping adds to them
 	maxError = 64 << 10
 )
 
@@ -156,7 +157,9 @@ func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {
 
 // readWithin reads at most limit bytes. A large answer is not copied from one
 // buffer to the next larger one: after the first MiB room for all of it is
-// made, which costs memory only where it is written to.
+// made, which costs memory only where it is written to, and what earlier calls
+// left unused goes back to the system first: answers of this size are rare, and
+// two of them in a row must not add up.
 func readWithin(r io.Reader, limit int64) ([]byte, error) {
 	const first = 1 << 20
 	raw, err := io.ReadAll(io.LimitReader(r, min(limit, first)))
@@ -164,6 +167,8 @@ func readWithin(r io.Reader, limit int64) ([]byte, error) {
 		return raw, err
 	}
 	whole := append(make([]byte, 0, limit), raw...)
+	raw = nil
+	debug.FreeOSMemory()
 	for int64(len(whole)) < limit {
 		n, err := r.Read(whole[len(whole):limit])
 		whole = whole[:len(whole)+n]
