@@ -164,8 +164,16 @@ func (s *Service) Approve(ctx context.Context, v Verdict) (Request, error) {
 	if err != nil || r.State != Approved {
 		return r, err
 	}
-	return s.Execute(ctx, r.ID)
+	r, err = s.Execute(ctx, r.ID)
+	if err == nil && r.State == Executing { // the sweep was quicker to take it
+		return s.Wait(ctx, r.Requester.Principal, r.ID, takenElsewhere)
+	}
+	return r, err
 }
+
+// takenElsewhere is how long Approve waits for a change that another goroutine
+// of this process makes.
+const takenElsewhere = 30 * time.Second
 
 // Reject ends a request with a reason the requester reads.
 func (s *Service) Reject(ctx context.Context, v Verdict) (Request, error) {
