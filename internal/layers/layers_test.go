@@ -47,7 +47,19 @@ var allowed = map[string][]string{
 
 	// level 2: what stores and what offers
 	"store": {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
+	"store/index": {"store/guard", "store/mirror", "internal/confluence", "internal/identity"},
 	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
+
+	// level 2: what fills the mirror; guard is only the vocabulary of rights
+	"ingest": {"store/guard", "internal/confluence", "internal/identity", "internal/markup"},
+
+	// level 2: who is connected, and how
+	"internal/oauth": {"internal/confluence", "internal/seal"},
+	"internal/oidc":  {"internal/confluence", "internal/identity"},
+
+	// level 3: what answers from the mirror
+	"internal/retrieve": {"store/guard", "store/mirror", "store/index", "internal/confluence", "internal/identity", "internal/markup"},
+	"internal/mirrored": {"tools", "internal/retrieve", "store/guard", "store/mirror", "internal/confluence", "internal/identity", "internal/markup"},
 
 	// level 3: what speaks MCP
 	"server": {"tools", "internal/identity", "internal/confluence", "internal/redact", "policy"},
@@ -66,7 +78,8 @@ var trees = map[string][]string{
 var forbidden = []struct{ from, to, reason string }{
 	{"tools", "store", "handlers must be testable with fakes"},
 	{"tools", "internal/confluence/rest", "handlers must be testable with fakes"},
-	{"ingest", "store", "a sync must be testable with fakes"},
+	{"ingest", "store/mirror", "a sync must be testable with fakes"},
+	{"ingest", "store/index", "a sync must be testable with fakes"},
 	{"ingest", "internal/confluence/rest", "a sync must be testable with fakes"},
 	{"store", "policy", "the filter is data, not a decision"},
 	{"store", "internal/confluence/rest", "the store does not fetch"},
