@@ -33,7 +33,8 @@ type Version struct {
 // Body is empty unless a body format was asked for. SpaceKey is filled by the
 // client from SpaceID. ParentID is empty for a home page, a blog post and
 // anything in the trash; ParentType may be a folder or another node that is
-// not a page. WebURL is the address a person opens.
+// not a page. WebURL is the address a person opens. ReadAt is when a copy of it
+// was read from Confluence; zero when it was read just now.
 type Page struct {
 	ID         string
 	Type       string
@@ -49,6 +50,7 @@ type Page struct {
 	CreatedAt  time.Time
 	Version    Version
 	Body       string
+	BodySize   int // bytes of the whole body where Body is a part of it; else 0
 	WebURL     string
 }
 
@@ -65,7 +67,7 @@ type Node struct {
 }
 
 // Space is a space. ID is numeric in v1 and a string in v2 of the same number;
-// here it is always the string.
+// here it is always the string. ReadAt is as in a [Page].
 type Space struct {
 	ID          string
 	Key         string
@@ -75,6 +77,7 @@ type Space struct {
 	HomepageID  string
 	Description string
 	WebURL      string
+	ReadAt      time.Time
 }
 
 // Label is a label on content. Only prefix "global" is visible to everybody.
@@ -145,8 +148,11 @@ type Restriction struct {
 	Groups    []Group
 }
 
-// Hit is one row of a live CQL search. Excerpt is plain text: highlighting
-// marks and HTML escapes are removed by the client.
+// Hit is one row of a search. Excerpt is plain text: highlighting marks and
+// HTML escapes are removed by the client.
+//
+// ReadAt is as in a [Page]. Where it is set the excerpt is the best passage of
+// the page, and the fields after it are filled.
 type Hit struct {
 	ID       string
 	Type     string // page, blogpost, comment, attachment, space, …
@@ -155,6 +161,12 @@ type Hit struct {
 	Excerpt  string
 	Updated  time.Time
 	WebURL   string
+
+	ReadAt      time.Time
+	Version     int
+	HeadingPath []string // headings above the passage, outermost first
+	Anchor      string   // address of the passage
+	More        int      // other sections of the page that match as well
 }
 
 // Template is a content template; Body is storage and may hold template
@@ -167,10 +179,31 @@ type Template struct {
 
 // List is one page of a listing. Next is opaque and empty at the end; a short
 // page is not the end. Total is an estimate, or -1 where Confluence gives none.
+//
+// ReadAt is when the oldest of what is listed was read from Confluence; zero
+// when that was just now. Exact, Near and Facets are said by a search in a
+// copy.
 type List[T any] struct {
-	Items []T
-	Next  string
-	Total int
+	Items  []T
+	Next   string
+	Total  int
+	ReadAt time.Time
+	Exact  bool // Total is no estimate
+	Near   bool // nothing had the words, so words that look alike were taken
+	Facets []Facet
+}
+
+// Facet counts, for one property of everything a search found, how often each
+// value stands there, the most frequent first.
+type Facet struct {
+	Name   string // space, type, label
+	Counts []Count
+}
+
+// Count is one value of a [Facet].
+type Count struct {
+	Value string
+	N     int
 }
 
 // Paging asks for one page of a listing. Limit 0 means the server's default;

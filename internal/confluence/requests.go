@@ -1,6 +1,9 @@
 package confluence
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // BodyFormat chooses the representation of a body that is read.
 type BodyFormat string
@@ -12,10 +15,19 @@ const (
 	ExportView BodyFormat = "export_view"
 )
 
-// PageOptions says what to read of a page. Version 0 is the current one.
+// PageOptions says what to read of a page. Version 0 is the current one. A
+// source may give the whole body whatever Part says.
 type PageOptions struct {
 	Format  BodyFormat
 	Version int
+	Part    Part
+}
+
+// Part asks for a piece of a body that is too large to be held: one of more
+// than Whole bytes comes as its Size bytes from byte From on, moved inwards to
+// borders of characters. The zero Part asks for every body whole.
+type Part struct {
+	Whole, From, Size int
 }
 
 // PageFilter narrows a listing of pages. Empty fields do not narrow. Status
@@ -129,10 +141,24 @@ type Upload struct {
 	Content      io.Reader
 }
 
-// Search is one live CQL search. Excerpts asks for text around the match.
+// Search is one search. CQL is the whole question, as Confluence reads it;
+// Terms says the same in fields, nil where only CQL can say it. Excerpts asks
+// for text around the match.
 type Search struct {
 	CQL      string
+	Terms    *Terms
 	Excerpts bool
 	Archived bool // also archived spaces
 	Paging
+}
+
+// Terms is a search for pages and blog posts in fields. Empty fields do not
+// narrow.
+type Terms struct {
+	Text         string // words; "*" finds everything, the last changed first
+	SpaceKey     string
+	Type         string // TypePage or TypeBlogPost
+	Label        string
+	AncestorID   string
+	UpdatedSince time.Time
 }
