@@ -19,7 +19,6 @@ type attack struct{ what, waits string }
 
 // Reasons for rows whose target does not exist.
 const (
-	noOIDC     = "agents have static keys only; no token of an issuer is accepted, so there is none to forge"
 	noSealing  = "no token is written to disk: nothing is sealed, no key file, no backup"
 	noMirror   = "there is no local full-text index; search runs in Confluence"
 	noOAuth    = "connecting by OAuth does not exist; no token endpoint or site list is asked"
@@ -48,15 +47,15 @@ var redTeam = map[string]attack{
 	"A15": {what: "a panic that holds a secret"},
 
 	"B01": {what: "no, empty and wrong kinds of credentials"},
-	"B02": {what: "forged algorithms and key addresses in a token", waits: noOIDC},
-	"B03": {what: "a good signature with wrong claims", waits: noOIDC},
-	"B04": {what: "an ID token as access token", waits: noOIDC},
+	"B02": {what: "forged algorithms and key addresses in a token"},
+	"B03": {what: "a good signature with wrong claims"},
+	"B04": {what: "an ID token as access token"},
 	"B05": {what: "a Confluence token as caller's key"},
-	"B06": {what: "a flood of unknown signing keys", waits: noOIDC},
-	"B07": {what: "an issuer that is down", waits: noOIDC},
+	"B06": {what: "a flood of unknown signing keys"},
+	"B07": {what: "an issuer that is down"},
 	"B08": {what: "wrong, shortened, revoked and nearly right keys"},
 	"B09": {what: "an identity header from an untrusted peer", waits: "no proxy is trusted with identities; there is no such header"},
-	"B10": {what: "unverified, look-alike and reassigned e-mail claims", waits: noOIDC},
+	"B10": {what: "unverified, look-alike and reassigned e-mail claims"},
 	"B11": {what: "one subject of two issuers"},
 	"B12": {what: "a key revoked under an open stream"},
 
@@ -123,9 +122,9 @@ var redTeam = map[string]attack{
 	"K01": {what: "secrets in output, logs, metrics and files"},
 	"K02": {what: "secrets in the shown configuration", waits: "no command prints the configuration"},
 	"K03": {what: "a stolen database without its key", waits: noSealing},
-	"K04": {what: "a sealed token moved to another row", waits: noSealing},
-	"K05": {what: "a sealed token with a flipped bit", waits: noSealing},
-	"K06": {what: "a key file others may read", waits: noSealing},
+	"K04": {what: "a sealed token moved to another row"},
+	"K05": {what: "a sealed token with a flipped bit"},
+	"K06": {what: "a key file others may read"},
 	"K07": {what: "profiling endpoints and core dumps"},
 	"K08": {what: "secrets in a backup", waits: noSealing},
 	"K09": {what: "a token endpoint that echoes secrets", waits: noOAuth},
