@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 	// level 0: nouns and pure engines
 	"internal/confluence": {},
 	"internal/identity":   {},
-	"internal/seal":       {},
+	"internal/seal":       {"internal/confluence"},
 	"internal/redact":     {},
 	"internal/strictyaml": {},
 	"internal/owner":      {},
@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"store/mirror": {"store/guard", "store/schema", "internal/confluence", "internal/identity"},
 
 	// level 2: what stores and what offers
-	"store": {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/seal"},
+	"store": {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/oauth", "internal/seal"},
 	"store/index": {"store/guard", "store/mirror", "internal/confluence", "internal/identity"},
 	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
 

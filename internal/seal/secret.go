@@ -1,6 +1,3 @@
-// Package seal holds secrets. A [Secret] is the only form in which a token or
-// password travels through the program: whatever prints, logs or encodes it
-// gets the word "redacted".
 package seal
 
 import (
