@@ -1,0 +1,175 @@
+package retrieve_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/retrieve"
+)
+
+func TestAnAnswerHoldsWhatTheCallerMaySee(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff,
+		doc{id: "1", title: "Restart", storage: "<p>Restart the billing server.</p>", clause: free},
+		doc{id: "2", title: "Secret", storage: "<p>The billing password.</p>", clause: onlyA(1)},
+		doc{id: "3", parent: "2", title: "Below", storage: "<p>billing below</p>", clause: free})
+	b.sync(2, open, anybody, doc{id: "9", title: "Elsewhere", storage: "<p>billing elsewhere</p>", clause: free})
+
+	all := retrieve.Question{Text: "billing"}
+	assert.Equal(t, []string{"1", "2", "3", "9"}, ids(b.ask(caller("ann"), all)))
+	a := b.ask(caller("bob"), all)
+	assert.Equal(t, []string{"1", "9"}, ids(a))
+	assert.Equal(t, 2, a.Total)
+	assert.Equal(t, []string{"9"}, ids(b.ask(caller("nobody-knows"), all)))
+	assert.Equal(t, []string{"9"}, ids(b.ask(identity.Public("t", "p", identity.HTTP), all)))
+	assert.Empty(t, b.ask(identity.Caller{}, all).Results, "a caller nobody made")
+	assert.Equal(t, []string{"1"}, ids(b.ask(caller("bob"), retrieve.Question{Text: "billing", Integration: "acme"})))
+	assert.Equal(t, []string{"9"}, ids(b.ask(caller("bob"), retrieve.Question{Text: "billing", Integration: "2"})))
+	assert.Empty(t, b.ask(caller("bob"), retrieve.Question{Text: "billing", Integration: "gone"}).Results)
+	assert.Equal(t, []string{"3"}, ids(b.ask(caller("ann"), retrieve.Question{Text: "billing", AncestorID: "2"})))
+	assert.Equal(t, b.ask(caller("bob"), retrieve.Question{Text: "billing", AncestorID: "777"}),
+		b.ask(caller("bob"), retrieve.Question{Text: "billing", AncestorID: "2"}), "hidden is like absent")
+}
+
+func TestPassagesAreSections(t *testing.T) {
+	b := fresh(t)
+	long := strings.Repeat("Nothing of interest stands in this line.\n", 60)
+	b.sync(1, eng, staff,
+		doc{id: "1", title: "Runbook", clause: free, storage: "<p>About servers.</p><h1>Setup</h1><p>Plain.</p><h2>Hot restart</h2><p>" + long +
+			"To restart a server, drain it first.</p><h1>History</h1><p>A server was bought.</p>"},
+		doc{id: "2", title: "Servers", clause: free, storage: "<p>Only the title says it.</p>"},
+		doc{id: "3", title: "手順", clause: free, storage: "<h1>再起動</h1><p>サーバーを再起動する手順です。</p><h1>別</h1><p>無関係</p>"})
+	a := b.ask(caller("bob"), retrieve.Question{Text: "server"})
+	require.Len(t, a.Results, 2)
+	r := a.Results[0]
+	assert.Equal(t, 1, r.Rank)
+	assert.Equal(t, 1, r.Version)
+	assert.Equal(t, noon().Add(-24*time.Hour), r.Updated)
+	assert.Equal(t, noon(), r.ReadAt)
+
+	b.index.stale["1"] = "restarting servers"
+	r = b.ask(caller("bob"), retrieve.Question{Text: "restarting servers"}).Results[0]
+	assert.Equal(t, []string{"Setup", "Hot restart"}, r.HeadingPath)
+	assert.Equal(t, "https://acme.test/wiki/1#Hot-restart", r.Anchor)
+	assert.Contains(t, r.Text, "drain it first")
+	assert.LessOrEqual(t, len([]rune(r.Text)), 602)
+	assert.True(t, strings.HasPrefix(r.Text, "…"))
+	assert.Equal(t, 2, r.More, "two other sections speak of servers")
+
+	only := a.Results[1]
+	assert.Equal(t, "Only the title says it.", only.Text)
+	assert.Empty(t, only.HeadingPath)
+	assert.Equal(t, only.URL, only.Anchor)
+
+	b.index.stale["3"] = "再起動"
+	assert.Equal(t, []string{"再起動"}, b.ask(caller("bob"), retrieve.Question{Text: "再起動"}).Results[0].HeadingPath)
+
+	b.sites[0].Edition = confluence.DataCenter
+	r = b.ask(caller("bob"), retrieve.Question{Text: "restarting servers"}).Results[0]
+	assert.Equal(t, "https://acme.test/wiki/1#Runbook-Hotrestart", r.Anchor)
+}
+
+func TestEverythingIsEveryVisiblePageOnce(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, append(pages(25, "x"), doc{id: "1", title: "Hidden", storage: "<p>x</p>", clause: onlyA(1)},
+		doc{id: "2", kind: confluence.TypeFolder, title: "Folder", clause: free})...)
+	q := retrieve.Question{Text: "*", Limit: 7}
+	seen := map[string]bool{}
+	for {
+		a := b.ask(caller("bob"), q)
+		for _, r := range a.Results {
+			assert.Empty(t, r.Text)
+			assert.False(t, seen[r.PageID], "page %s twice", r.PageID)
+			seen[r.PageID] = true
+		}
+		if q.Cursor = a.Next; q.Cursor == "" {
+			break
+		}
+	}
+	assert.Len(t, seen, 25)
+}
+
+func TestCursorsBelongToOneCallerAndOneQuestion(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(30, "billing")...)
+	q := retrieve.Question{Text: "billing", Limit: 10}
+	first := b.ask(caller("bob"), q)
+	require.NotEmpty(t, first.Next)
+	assert.Equal(t, 30, first.Total)
+	q.Cursor = first.Next
+
+	again := b.ask(caller("bob@acme.test"), retrieve.Question{Text: "billing", Limit: 3, Cursor: first.Next})
+	assert.Equal(t, []string{"1010", "1011", "1012"}, ids(again), "the same user by another name, another limit")
+	other := caller("bob")
+	other.Access = []string{"group-A"}
+	for name, refused := range map[string]struct {
+		c identity.Caller
+		q retrieve.Question
+	}{
+		"another user":       {caller("ann"), q},
+		"another attribute":  {other, q},
+		"nobody":             {identity.Public("t", "p", identity.HTTP), q},
+		"another question":   {caller("bob"), retrieve.Question{Text: "other", Cursor: first.Next}},
+		"another filter":     {caller("bob"), retrieve.Question{Text: "billing", SpaceKey: "ENG", Cursor: first.Next}},
+		"junk":               {caller("bob"), retrieve.Question{Text: "billing", Cursor: "%%%"}},
+		"a changed position": {caller("bob"), retrieve.Question{Text: "billing", Cursor: first.Next[:len(first.Next)-2] + "AA"}},
+	} {
+		_, err := b.Query(b.ctx, refused.c, refused.q)
+		var e *confluence.Error
+		require.ErrorAs(t, err, &e, name)
+		assert.Equal(t, "input.cursor", e.StableCode(), name)
+		assert.Equal(t, "The cursor does not belong to this call.", e.Message, name)
+	}
+}
+
+func TestMaxCharsBoundsAnAnswerAndTheCursorGoesOn(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(12, "billing "+strings.Repeat("word ", 60))...)
+	q := retrieve.Question{Text: "billing", Limit: 5, MaxChars: 700}
+	var got []string
+	for range 20 {
+		a := b.ask(caller("bob"), q)
+		assert.LessOrEqual(t, len(a.Results), 3)
+		got = append(got, ids(a)...)
+		if q.Cursor = a.Next; q.Cursor == "" {
+			break
+		}
+	}
+	assert.Len(t, got, 12)
+	assert.IsIncreasing(t, got)
+}
+
+func TestAHitIsCheckedAgain(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(12, "billing")...)
+	docs := pages(12, "billing")
+	for i := range 3 {
+		docs[i].storage, docs[i].version = "<p>something else</p>", 2
+		b.index.stale[docs[i].id] = "billing"
+	}
+	b.sync(1, eng, staff, docs...)
+	a := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5})
+	assert.Equal(t, []string{"1003", "1004", "1005", "1006", "1007"}, ids(a), "what does not match any more leaves no gap")
+	assert.Equal(t, 9, a.Total)
+	require.NotEmpty(t, a.Next)
+	assert.Equal(t, []string{"1008", "1009", "1010", "1011"}, ids(b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5, Cursor: a.Next})))
+}
+
+func TestHostileQuestions(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(3, "billing")...)
+	for _, text := range []string{"", " ", `"`, `"""" AND OR NOT ((`, "*", "**", "a* b~2 +c -d title:x ^", strings.Repeat("word ", 2000), strings.Repeat("界", 5000), "\x00\x01\x1b[31m", "\xff\xfe", "𝕏🧑‍🚀", "é"} {
+		b.index.stale["1000"] = text
+		a, err := b.Query(b.ctx, caller("bob"), retrieve.Question{Text: text, Limit: 1 << 30})
+		require.NoError(t, err, "%q", text)
+		assert.LessOrEqual(t, len(a.Results), 100)
+		last := b.index.asked[len(b.index.asked)-1]
+		assert.LessOrEqual(t, len(last.Text), 10_000)
+	}
+}
