@@ -15,46 +15,57 @@ import (
 // known is 1.5 MB.
 const (
 	hugePage = 2 << 20
-	hugePart = 128 << 10
+	hugePart = 64 << 10
 )
+
+// part is what to ask of a page that may be huge.
+func (from place) part() confluence.Part {
+	return confluence.Part{Whole: hugePage, From: from.source, Size: hugePart}
+}
 
 // partOf leaves of a huge page what is shown from one place on. Where reading
 // goes on is kept in from.next, 0 for nowhere.
 func (from *place) partOf(p *confluence.Page, mode string) error {
-	if len(p.Body) <= hugePage {
-		return nil
+	if p.BodySize == 0 {
+		if len(p.Body) <= hugePage {
+			return nil
+		}
+		from.ofWhole(p)
 	}
 	if mode == "outline" || mode == "blocks" || mode == "section" {
 		return &confluence.Error{Kind: confluence.Limited, Code: "limit.too_large",
-			Message: fmt.Sprintf("The page is too large for mode %s: %d bytes.", mode, len(p.Body)), Next: "Read it in parts, in mode markdown or storage."}
+			Message: fmt.Sprintf("The page is too large for mode %s: %d bytes.", mode, p.BodySize), Next: "Read it in parts, in mode markdown or storage."}
 	}
-	from.size = len(p.Body)
+	from.size = p.BodySize
 	from.source = min(from.source, from.size)
-	end := partEnd(p.Body, from.source)
-	if end < from.size {
-		from.next = end
+	if rest := from.size - from.source; 0 < len(p.Body) && len(p.Body) < rest {
+		p.Body = p.Body[:partEnd(p.Body)]
+		from.next = from.source + len(p.Body)
 	}
-	p.Body = strings.Clone(p.Body[from.source:end]) // lets go of the rest
 	return nil
 }
 
-// partEnd is where a part ends: after a row or paragraph when there is one in
-// its last half, at least after a tag, never inside a character.
-func partEnd(body string, from int) int {
-	if len(body)-from <= hugePart {
-		return len(body)
-	}
-	part := body[from : from+hugePart]
-	for _, border := range []string{"</tr>", "</p>", ">", " "} {
-		if i := strings.LastIndex(part, border); i > hugePart/2 {
-			return from + i + len(border)
-		}
-	}
-	end := from + hugePart
-	for !utf8.RuneStart(body[end]) && end > from+1 {
+// ofWhole takes the part out of a body that came whole, and lets go of the
+// rest.
+func (from *place) ofWhole(p *confluence.Page) {
+	p.BodySize = len(p.Body)
+	begin := min(from.source, p.BodySize)
+	end := min(begin+hugePart, p.BodySize)
+	for end < p.BodySize && end > begin && !utf8.RuneStart(p.Body[end]) {
 		end--
 	}
-	return end
+	p.Body = strings.Clone(p.Body[begin:end])
+}
+
+// partEnd is where to end a part that does not reach the end of its page: after
+// a row or paragraph when there is one in its last half, at least after a tag.
+func partEnd(part string) int {
+	for _, border := range []string{"</tr>", "</p>", ">", " "} {
+		if i := strings.LastIndex(part, border); i > len(part)/2 {
+			return i + len(border)
+		}
+	}
+	return len(part)
 }
 
 // conversionError is where stored content has a fault: it is shown as far as a

@@ -47,8 +47,10 @@ type pageOut struct {
 	SpaceKey   string    `json:"space_key"`
 	ParentID   string    `json:"parent_id,omitempty"`
 	AuthorID   string    `json:"author_id,omitempty"`
+	Author     string    `json:"author,omitempty"`
 	Version    int       `json:"version"`
 	Updated    string    `json:"updated,omitempty"`
+	UpdatedBy  string    `json:"updated_by,omitempty"` // name, or id when there is none
 	AgeSeconds int64     `json:"age_seconds"`
 	URL        string    `json:"url"`
 	Labels     []string  `json:"labels"`
@@ -102,7 +104,7 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	if mode == "rendered" {
 		format = confluence.ExportView
 	}
-	p, err := k.pageAt(ctx, id, format, in.Version)
+	p, err := k.pageAt(ctx, id, confluence.PageOptions{Format: format, Version: in.Version, Part: from.part()})
 	if err != nil {
 		return pageOut{}, "", err
 	}
@@ -111,6 +113,9 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	}
 	if err := from.partOf(&p, mode); err != nil {
 		return pageOut{}, "", err
+	}
+	if mode != "rendered" { // which has the names in it
+		k.meet(ctx, append(mentions(p.Body), p.AuthorID, p.Version.AuthorID)...)
 	}
 	shown, err := k.bodyIn(mode, p, in.Section)
 	if err != nil {
@@ -127,11 +132,11 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	return out.cut(k, shown.body, from, cmp.Or(in.MaxChars, defaultChars))
 }
 
-// pageAt reads a page at a version, 0 for the newest. A version that is not
+// pageAt reads a page, at a version if one is named. A version that is not
 // there is told from a page that is not.
-func (k *call) pageAt(ctx context.Context, id string, format confluence.BodyFormat, version int) (confluence.Page, error) {
-	p, err := k.site.Page(ctx, id, confluence.PageOptions{Format: format, Version: version})
-	if version == 0 || confluence.KindOf(err) != confluence.NotFound {
+func (k *call) pageAt(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
+	p, err := k.site.Page(ctx, id, opt)
+	if opt.Version == 0 || confluence.KindOf(err) != confluence.NotFound {
 		return p, err
 	}
 	now, nowErr := k.site.Page(ctx, id, confluence.PageOptions{})
@@ -139,7 +144,7 @@ func (k *call) pageAt(ctx context.Context, id string, format confluence.BodyForm
 		return p, nowErr
 	}
 	return p, &confluence.Error{Kind: confluence.NotFound, Op: "read version", Ref: id, Err: err,
-		Message: fmt.Sprintf("Page %s has no version %d that can be read; the newest is %d.", id, version, now.Version.Number),
+		Message: fmt.Sprintf("Page %s has no version %d that can be read; the newest is %d.", id, opt.Version, now.Version.Number),
 		Next:    "Choose one that confluence_get_page_history lists."}
 }
 
@@ -183,10 +188,10 @@ func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody
 	case "blocks":
 		out.body, err = k.blocksOf(p.Body, p.SpaceKey)
 	case "section":
-		out.body, err = d.Section(section, k.view(p.SpaceKey))
+		out.body, err = d.Section(section, k.named(p.SpaceKey))
 		err = markupError(err)
 	default: // rendered too: it is HTML, which the reader of storage takes
-		r := d.Markdown(k.view(p.SpaceKey))
+		r := d.Markdown(k.named(p.SpaceKey))
 		out.body, out.hidden = r.Text, r.Hidden
 	}
 	return out, err
@@ -194,9 +199,9 @@ func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody
 
 func (k *call) showPage(p confluence.Page, mode string) pageOut {
 	out := pageOut{PageID: p.ID, Type: cmp.Or(p.Type, onPage), Status: p.Status, Title: line(p.Title), SpaceKey: p.SpaceKey,
-		ParentID: p.ParentID, AuthorID: p.AuthorID, Version: p.Version.Number, URL: p.WebURL, Labels: []string{}, Mode: mode, Untrusted: k.newUntrusted()}
+		ParentID: p.ParentID, AuthorID: p.AuthorID, Author: k.nameOf(p.AuthorID), Version: p.Version.Number, URL: p.WebURL, Labels: []string{}, Mode: mode, Untrusted: k.newUntrusted()}
 	if at := p.Version.CreatedAt; !at.IsZero() {
-		out.Updated = at.UTC().Format(time.RFC3339)
+		out.Updated, out.UpdatedBy = at.UTC().Format(time.RFC3339), cmp.Or(k.nameOf(p.Version.AuthorID), p.Version.AuthorID)
 		out.AgeSeconds = int64(max(0, k.started.Sub(at)).Seconds())
 	}
 	return out
@@ -220,11 +225,11 @@ func (k *call) labelNames(ctx context.Context, p confluence.Page) []string {
 // cut shows at most limit characters of a body from offset on, ending at a
 // block border where there is one in the last half.
 func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, string, error) {
-	all := []rune(body)
-	out.TotalChars = max(len(all), from.size)
-	start := min(from.offset, len(all))
-	part := string(all[start:min(len(all), start+limit)])
-	if start+limit < len(all) {
+	total := runes(body)
+	out.TotalChars = max(total, from.size)
+	start := min(from.offset, total)
+	part := stretch(body, start, limit)
+	if start+limit < total {
 		part = atBorder(part)
 		out.Truncated = true
 		out.NextCursor = from.seal(k, out.Version, start+runes(part), from.source)
@@ -247,6 +252,9 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 	if out.Updated != "" {
 		fmt.Fprintf(&b, ", updated %s", out.Updated)
 	}
+	if out.UpdatedBy != "" {
+		fmt.Fprintf(&b, " by %s", out.UpdatedBy)
+	}
 	if out.Status != "" && out.Status != confluence.StatusCurrent {
 		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))
 	}
@@ -263,7 +271,7 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 		fmt.Fprintf(&b, "\n[a very large page of %d bytes, shown in parts; this one begins at byte %d] Go on with cursor %s.", from.size, from.source, out.NextCursor)
 	case out.Truncated:
 		fmt.Fprintf(&b, "\n[characters %d to %d of %d; %d left out] Go on with cursor %s, or read one section (mode outline lists them).",
-			start+1, start+runes(part), len(all), len(all)-start-runes(part), out.NextCursor)
+			start+1, start+runes(part), total, total-start-runes(part), out.NextCursor)
 	}
 	return out, b.String(), nil
 }
@@ -304,11 +312,11 @@ func getPageDiff(ctx context.Context, k *call, in getDiffIn) (diffOut, string, e
 		return diffOut{}, "", err
 	}
 	offset, _ := strconv.Atoi(position)
-	from, err := k.pageAt(ctx, in.PageID, confluence.Storage, in.FromVersion)
+	from, err := k.pageAt(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage, Version: in.FromVersion})
 	if err != nil {
 		return diffOut{}, "", err
 	}
-	to, err := k.pageAt(ctx, in.PageID, confluence.Storage, in.ToVersion)
+	to, err := k.pageAt(ctx, in.PageID, confluence.PageOptions{Format: confluence.Storage, Version: in.ToVersion})
 	if err != nil {
 		return diffOut{}, "", err
 	}
@@ -319,11 +327,11 @@ func getPageDiff(ctx context.Context, k *call, in getDiffIn) (diffOut, string, e
 	if err != nil {
 		return diffOut{}, "", err
 	}
-	all := []rune(diff)
+	total := runes(diff)
 	limit := cmp.Or(in.MaxChars, defaultChars)
-	start := min(offset, len(all))
-	part := string(all[start:min(len(all), start+limit)])
-	if start+limit < len(all) {
+	start := min(offset, total)
+	part := stretch(diff, start, limit)
+	if start+limit < total {
 		part = atBorder(part)
 		out.NextCursor = k.seal(strconv.Itoa(start + runes(part)))
 	}

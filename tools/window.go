@@ -84,3 +84,21 @@ func (w window[T]) more() string {
 		return "\nThere is more. Go on with cursor " + w.next
 	}
 }
+
+// stretch is at most n characters of a text from one on; nothing of it is
+// copied.
+func stretch(text string, from, n int) string {
+	rest := behind(text, from)
+	return rest[:len(rest)-len(behind(rest, n))]
+}
+
+// behind is a text without its first n characters.
+func behind(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[i:]
+		}
+		n--
+	}
+	return ""
+}

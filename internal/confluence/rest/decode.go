@@ -37,42 +37,18 @@ const longText = 1 << 20
 // unquoteLong decodes a JSON string whose syntax was found valid.
 func (t *text) unquoteLong(raw []byte) error {
 	raw = raw[1 : len(raw)-1]
-	var b strings.Builder
-	b.Grow(len(raw))
-	piece := make([]byte, 0, 80<<10)
+	var v longValue
+	v.text.Grow(len(raw))
 	for len(raw) > 0 {
-		n := pieceEnd(raw)
-		piece = append(append(append(piece[:0], '"'), raw[:n]...), '"')
-		var s string
-		if err := json.Unmarshal(piece, &s); err != nil {
+		n := pieceEnd(raw, longPiece)
+		if err := v.add(raw[:n]); err != nil {
 			return err
 		}
-		b.WriteString(s)
 		raw = raw[n:]
 	}
-	*t = text(b.String())
+	s, _ := v.result()
+	*t = text(s)
 	return nil
-}
-
-// pieceEnd is where the inside of a JSON string can be cut after 64 KiB: before
-// a plain ASCII character that no escape reaches into. An escape after another
-// one is not cut off, because the two may be one character.
-func pieceEnd(raw []byte) int {
-	escaped := false
-	for i := 0; i < len(raw); {
-		switch c := raw[i]; {
-		case c == '\\':
-			i, escaped = i+2, true
-			if i <= len(raw) && raw[i-1] == 'u' {
-				i += 4
-			}
-		case i >= 64<<10 && c < 0x80 && !escaped:
-			return i
-		default:
-			i, escaped = i+1, false
-		}
-	}
-	return len(raw)
 }
 
 // whole is an integer that Confluence also sends as a string or null.

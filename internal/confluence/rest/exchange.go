@@ -18,7 +18,8 @@ import (
 // Caps on answers, in bytes after decompression.
 const (
 	maxList  = 32 << 20
-	maxPage  = 8 << 20 // Confluence refuses bodies over 5 MB; escaping adds to them
+	maxPage  = 8 << 20  // Confluence refuses bodies over 5 MB; escaping adds to them
+	maxLong  = 64 << 20 // of a body of which a part is kept
 	maxError = 64 << 10
 )
 
@@ -30,11 +31,12 @@ type call struct {
 	template string // names the endpoint for rate limits
 	path     string
 	query    url.Values
-	body     []byte  // JSON
-	upload   *upload // or a file
-	safe     bool    // repeating it after an unknown outcome does no harm
-	limit    int64   // cap on the answer; 0: maxPage
-	badCode  string  // code of a 400; empty: the kind's own
+	body     []byte           // JSON
+	upload   *upload          // or a file
+	part     *confluence.Part // the answer may hold one long value; see leanReader
+	safe     bool             // repeating it after an unknown outcome does no harm
+	limit    int64            // cap on the answer; 0: maxPage
+	badCode  string           // code of a 400; empty: the kind's own
 	spent    time.Duration
 }
 
@@ -43,6 +45,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	long   *longValue // what was taken out of body; nil: nothing
 }
 
 // doer performs a call; the decorators of the wire are doers around a doer.
@@ -135,24 +138,50 @@ func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {
 		raw, _ := io.ReadAll(io.LimitReader(body, maxError)) // what came is enough to judge
 		return nil, statusFailure(c, res, raw, w.cfg.Now())
 	}
-	limit := c.limit
-	if limit == 0 {
-		limit = maxPage
-	}
 	w.pace.learn(c.endpoint(), res.Header)
-	var raw []byte
-	if res.ContentLength <= limit { // else it is refused unread
-		if raw, err = readWithin(body, limit+1); err != nil {
-			return nil, netFailure(ctx, c, err)
-		}
+	ans, err := c.receive(res, body)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, tooLarge(c, "the answer of Confluence is larger than "+itoa(int(c.most()>>20))+" MB")
+	case err != nil:
+		return nil, netFailure(ctx, c, err)
 	}
-	if res.ContentLength > limit || int64(len(raw)) > limit {
-		return nil, tooLarge(c, "the answer of Confluence is larger than "+itoa(int(limit>>20))+" MB")
-	}
-	if err := mustBeJSON(c, res, raw); err != nil {
+	if err := mustBeJSON(c, res, ans.body); err != nil {
 		return nil, err
 	}
-	return &answer{res.StatusCode, res.Header, raw}, nil
+	return ans, nil
+}
+
+// most is the cap on the call's answer in bytes.
+func (c *call) most() int64 {
+	switch {
+	case c.limit > 0:
+		return c.limit
+	case c.part != nil && c.part.Size > 0:
+		return maxLong
+	}
+	return maxPage
+}
+
+var errTooLarge = errors.New("the answer is too large")
+
+// receive reads an answer within its cap; one that says it is larger is
+// refused unread.
+func (c *call) receive(res *http.Response, body io.Reader) (*answer, error) {
+	limit := c.most()
+	if res.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	ans := &answer{status: res.StatusCode, header: res.Header}
+	var err error
+	if c.part != nil {
+		ans.body, ans.long, err = newLeanReader(body, limit, *c.part).read()
+		return ans, err
+	}
+	if ans.body, err = readWithin(body, limit+1); err == nil && int64(len(ans.body)) > limit {
+		err = errTooLarge
+	}
+	return ans, err
 }
 
 // readWithin reads at most limit bytes. A large answer is not copied from one
@@ -228,11 +257,16 @@ func tooLarge(c *call, message string) error {
 
 // fetch performs a call and decodes its answer.
 func fetch[T any](ctx context.Context, w *wire, c *call) (T, error) {
-	var v T
 	ans, err := w.do(ctx, c)
 	if err != nil {
-		return v, err
+		var none T
+		return none, err
 	}
+	return decoded[T](c, ans)
+}
+
+func decoded[T any](c *call, ans *answer) (T, error) {
+	var v T
 	if err := json.Unmarshal(ans.body, &v); err != nil {
 		f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref, Err: err}, status: ans.status}
 		f.notConfluence()

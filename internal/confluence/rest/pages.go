@@ -104,11 +104,20 @@ func (c *Client) content(ctx context.Context, kind, id string, opt confluence.Pa
 	if opt.Version > 0 {
 		req.set("version", strconv.Itoa(opt.Version))
 	}
-	p, err := fetch[wirePage](ctx, c.w, req)
+	req.part = &opt.Part
+	ans, err := c.w.do(ctx, req)
 	if err != nil {
 		return confluence.Page{}, err
 	}
-	return c.shapePage(kind)(p), nil
+	p, err := decoded[wirePage](req, ans)
+	if err != nil {
+		return confluence.Page{}, err
+	}
+	page := c.shapePage(kind)(p)
+	if ans.long != nil {
+		page.Body, page.BodySize = ans.long.result()
+	}
+	return page, nil
 }
 
 // Pages lists pages or blog posts, at most 250 at a time.
