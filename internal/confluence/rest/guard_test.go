@@ -341,7 +341,7 @@ func wantedOperations(generation string) map[string]bool {
 		getSpaceRoleMode getAttachments getAttachmentById getPageAttachments getBlogpostAttachments deleteAttachment createBulkUserLookup`, "v1": `
 		searchByCQL searchUser addLabelsToContent removeLabelFromContentUsingQueryParameter createAttachment updateAttachmentData
 		downloadAttatchment getRestrictions checkContentPermission movePage copyPage createSpace updateSpace getCurrentUser getUser
-		getGroupMembershipsForUser getGroupMembersByGroupId getContentTemplate`}
+		getGroupMembershipsForUser getGroups getGroupMembersByGroupId getContentTemplate`}
 	m := map[string]bool{}
 	for _, id := range strings.Fields(list[generation]) {
 		m[id] = true

@@ -24,6 +24,7 @@ type arguments struct{ id, att, key, text, kind, comment string }
 func methods() map[string]func(c *rest.Client, a arguments) error {
 	all := pageMethods()
 	maps.Copy(all, otherMethods())
+	maps.Copy(all, syncMethods())
 	return all
 }
 

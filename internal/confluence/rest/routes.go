@@ -37,6 +37,7 @@ POST /wiki/api/v2/content/convert-ids-to-types = contentIds
 PUT /wiki/rest/api/content/{id}/move/{position}/{id}
 POST /wiki/rest/api/content/{id}/copy = copyAttachments copyLabels copyPermissions copyProperties destination pageTitle
 GET /wiki/rest/api/template/{id} ? expand
+GET /wiki/rest/api/content ? spaceKey type status expand start limit
 GET /wiki/rest/api/search ? cql cursor limit excerpt includeArchivedSpaces next
 
 GET /wiki/api/v2/pages/{id}/footer-comments ? body-format status sort cursor limit
@@ -78,6 +79,7 @@ GET /wiki/rest/api/user ? accountId expand
 GET /wiki/rest/api/user/current ? expand
 GET /wiki/rest/api/user/memberof ? accountId start limit
 GET /wiki/rest/api/search/user ? cql start limit
+GET /wiki/rest/api/group ? start limit
 GET /wiki/rest/api/group/{uuid}/membersByGroupId ? start limit
 GET /wiki/rest/api/content/{id}/restriction ? expand start limit
 POST /wiki/rest/api/content/{id}/permission/check = subject operation

@@ -1,0 +1,30 @@
+package rest
+
+import (
+	"context"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/seal"
+)
+
+// Groups lists the groups of the site that the credential may see.
+func (c *Client) Groups(ctx context.Context, p confluence.Paging) (confluence.List[confluence.Group], error) {
+	l, err := listOffset(ctx, c, read("list groups", "", "/wiki/rest/api/group"), p, wireGroup.shape)
+	return l, outward(err)
+}
+
+// OpenToAnonymous asks, without a credential, whether the site shows anything
+// to anonymous visitors. Behind the gateway, which knows no anonymous calls,
+// the answer is no.
+func (c *Client) OpenToAnonymous(ctx context.Context) (bool, error) {
+	nobody, err := c.As(Anonymous, "", seal.Secret{})
+	if err != nil {
+		return false, err
+	}
+	l, err := nobody.Spaces(ctx, confluence.SpaceFilter{}, confluence.Paging{Limit: 1})
+	switch confluence.KindOf(err) {
+	case confluence.Expired, confluence.Denied, confluence.NotFound, confluence.Invalid:
+		return false, nil
+	}
+	return err == nil && len(l.Items) > 0, err
+}

@@ -1,0 +1,54 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+)
+
+// Swept is a space as a sync left it: when its rights were last read
+// completely, how many nodes it has and how many of them are hidden because
+// they were not found any more.
+type Swept struct {
+	Space  confluence.Space
+	At     time.Time
+	Sealed bool
+	Nodes  int
+	Gone   int
+}
+
+// Spaces lists every space the mirror knows of an integration, whoever may see
+// it, the one whose rights are oldest first.
+func (w *Writer) Spaces(ctx context.Context, integration int64) ([]Swept, error) {
+	var out []Swept
+	rows, err := w.m.read.QueryContext(ctx, `SELECT s.id, s.key, s.name, s.type, s.status, s.homepage, s.description, s.web_url, s.swept, s.sealed,
+		(SELECT count(*) FROM node n WHERE n.space = s.idx), (SELECT count(*) FROM node n WHERE n.space = s.idx AND n.gone <> 0)
+		FROM space s WHERE s.integration = ? ORDER BY s.swept, s.idx`, integration)
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var s Swept
+		var at int64
+		err := r.Scan(&s.Space.ID, &s.Space.Key, &s.Space.Name, &s.Space.Type, &s.Space.Status, &s.Space.HomepageID, &s.Space.Description, &s.Space.WebURL,
+			&at, &s.Sealed, &s.Nodes, &s.Gone)
+		s.At = fromMicros(at)
+		out = append(out, s)
+		return err
+	})
+	return out, failure("list spaces", err)
+}
+
+// Sealed counts the nodes of an integration that admit nobody, or whose list
+// was cut off, by cause.
+func (w *Writer) Sealed(ctx context.Context, integration int64) (map[string]int, error) {
+	out := map[string]int{}
+	rows, err := w.m.read.QueryContext(ctx, "SELECT cause, count(*) FROM node WHERE integration = ? AND cause <> '' GROUP BY cause", integration)
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var cause string
+		var n int
+		err := r.Scan(&cause, &n)
+		out[cause] = n
+		return err
+	})
+	return out, failure("count sealed nodes", err)
+}
