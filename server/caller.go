@@ -162,7 +162,8 @@ type exchange struct {
 	caller   identity.Caller
 	method   string
 	tool     string
-	failure  string // error_type of the metrics, "" while all is well
+	failure  string   // error_type of the metrics, "" while all is well
+	instead  *refusal // what the client is told in place of the library's error
 	notified atomic.Bool
 }
 

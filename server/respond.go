@@ -153,7 +153,11 @@ func neutral(p []byte, x *exchange) []byte {
 		return nil
 	}
 	x.failure = strconv.Itoa(e.Error.Code)
-	if f := noSuchTool(e.Error.Message); f != nil {
+	f := x.instead
+	if f == nil {
+		f = noSuchTool(e.Error.Message)
+	}
+	if f != nil {
 		out := append(bytes.Clone(prefix), f.body(e.ID)...)
 		return append(out, p[len(p)-trailing(p):]...)
 	}

@@ -45,17 +45,21 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg.Metrics, s.sessions.count); err != nil {
 		return nil, err
 	}
+	hooks := &mcpserver.Hooks{}
+	hooks.AddAfterListResourceTemplates(s.hideResources)
 	s.mcp = mcpserver.NewMCPServer("confluence-mcp", cfg.Version,
 		mcpserver.WithTitle("Confluence"),
 		mcpserver.WithInstructions(cfg.Instructions),
 		mcpserver.WithToolCapabilities(true),
-		mcpserver.WithResourceCapabilities(false, false), // empty lists, which clients that ask regardless understand
+		mcpserver.WithResourceCapabilities(false, false),
+		mcpserver.WithHooks(hooks),
 		mcpserver.WithPromptCapabilities(false),
 		mcpserver.WithCacheHints(0, mcp.CacheScopePrivate),
 		mcpserver.WithToolFilter(s.visible),
 		mcpserver.WithToolHandlerMiddleware(s.guard),
 	)
 	s.register()
+	s.offerResources()
 	if cfg.Extend != nil {
 		cfg.Extend(s.mcp)
 	}

@@ -150,7 +150,7 @@ func (e *engine) approveHere(ctx context.Context, id, digest string) (approval.R
 	if err != nil {
 		return r, err
 	}
-	if _, err := e.sites.integration(r.Site); err != nil {
+	if err := e.sites.Check(r.Site); err != nil {
 		return r, &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "approve", Message: "the site " + r.Site + " is not configured for this command, so the change could not be made",
 			Next: "Run the command with the configuration of the server, or while the server runs."}
 	}

@@ -172,7 +172,7 @@ func (api *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
 	}
 	by := api.person(r.Context(), a)
 	asked := one.Requester
-	asked.Account = api.e.account(r.Context(), one.Private.Caller.Integration, asked.Account)
+	asked.Account = api.e.sites.Account(r.Context(), one.Private.Caller.Integration, asked.Account)
 	switch {
 	case by.Is(asked) || by.Is(one.Requester):
 		return nil, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
@@ -221,6 +221,6 @@ func (api *approvalAPI) person(ctx context.Context, a server.Agent) approval.Per
 		c.Kind = identity.Nobody
 	}
 	c.Agent, c.Owner = a.Name, a.Owner
-	c.AccountID = api.e.account(ctx, c.Integration, c.AccountID)
+	c.AccountID = api.e.sites.Account(ctx, c.Integration, c.AccountID)
 	return approval.PersonOf(c)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -115,20 +114,3 @@ func commandLine() approval.Person {
 	return approval.Person{Principal: "cli|" + localOwner, Agent: localOwner, Owner: localOwner}
 }
 
-// account gives one name to the account an integration is connected as,
-// whichever of its names is used, so that nobody decides about themselves
-// under another one.
-func (e *engine) account(ctx context.Context, integration, who string) string {
-	i, err := e.sites.integration(integration)
-	if err != nil || who == "" {
-		return who
-	}
-	me, err := i.me(ctx)
-	if err != nil {
-		return who
-	}
-	if strings.EqualFold(who, me.Email) || strings.EqualFold(who, i.settings.Username) {
-		return me.ID
-	}
-	return who
-}

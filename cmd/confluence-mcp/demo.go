@@ -138,17 +138,32 @@ func (p program) demoEngine(ctx context.Context, url, dir string) (*engine, []de
 		return nil, nil, err
 	}
 	e.keyless = true
+	if err := p.ownAccounts(ctx, e, people); err != nil {
+		return nil, nil, errors.Join(err, e.close())
+	}
+	return e, people, nil
+}
+
+// ownAccounts gives everybody of the sample company a client of their own.
+func (p program) ownAccounts(ctx context.Context, e *engine, people []demo.Person) error {
+	in := e.cfg.Integrations[0]
+	id, err := e.precious.IntegrationID(ctx, in.Name)
+	if err != nil {
+		return err
+	}
 	own := map[string]*rest.Client{}
 	for _, who := range people {
-		in.Username, in.Token = who.Email, seal.NewSecret(who.Token)
-		c, err := p.connect(in, 0, rest.Config{Logger: e.logger, Now: p.now})
+		rc := p.clientConfig(e.logger, patienceOfCallers)
+		rc.Name, rc.BaseURL, rc.Auth, rc.Username, rc.Token = in.Name, in.BaseURL, rest.Basic, who.Email, seal.NewSecret(who.Token)
+		c, err := rest.New(rc)
 		if err != nil {
-			return nil, nil, errors.Join(err, e.close())
+			return err
 		}
-		own[who.ID], own[who.Username], own[who.Email] = c.connected, c.connected, c.connected
+		own[who.ID], own[who.Username], own[who.Email] = c, c, c
 	}
-	e.sites.all[0].own = own
-	return e, people, nil
+	spec := specOf(in, id)
+	spec.Own = func(_ context.Context, account string) (*rest.Client, error) { return own[account], nil }
+	return e.sites.Put(spec)
 }
 
 func findPerson(people []demo.Person, who string) (demo.Person, error) {

@@ -13,7 +13,7 @@ import (
 
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
-	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/owner"
 	"confluence-mcp/store"
 )
@@ -132,11 +132,7 @@ func (p program) examineProfiles(cfg config.Config) finding {
 func (p program) examineSite(ctx context.Context, in config.Integration) finding {
 	check := "integration " + in.Name + " at " + in.BaseURL
 	// The doctor reports what is, at once, instead of waiting until it is better.
-	site, err := p.connect(in, 0, rest.Config{Now: p.now, UserAgent: "confluence-mcp/" + version, RateBudget: time.Millisecond})
-	if err != nil {
-		return bad(check, err)
-	}
-	probe, err := site.connected.Probe(ctx)
+	probe, err := connections.Probe(ctx, specOf(in, 1), p.clientConfig(nil, time.Millisecond))
 	if err != nil {
 		return bad(check, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/redact"
 	"confluence-mcp/policy"
@@ -27,7 +28,7 @@ const patienceOfCallers = 40 * time.Second
 type engine struct {
 	cfg      config.Config
 	precious *store.Precious
-	sites    *sites
+	sites    *connections.Set
 	profiles *reload.Reloader
 	catalog  *tools.Catalog
 	desk     *desk // of approvals
@@ -42,8 +43,8 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, precious: precious, sites: &sites{}, logger: logger}
-	if err := errors.Join(e.loadProfiles(p.now), p.connectAll(ctx, e), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
+	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, patienceOfCallers))}
+	if err := errors.Join(e.loadProfiles(p.now), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
 	e.desk.Bind(e.catalog)
@@ -85,20 +86,28 @@ func (e *engine) knownProfile(name string) error {
 	return unknownProfile(name, set.Names())
 }
 
-func (p program) connectAll(ctx context.Context, e *engine) error {
-	rc := rest.Config{Logger: e.logger, Now: p.now, UserAgent: "confluence-mcp/" + version, RateBudget: patienceOfCallers}
+// clientConfig is what the clients of all integrations share.
+func (p program) clientConfig(logger *slog.Logger, patience time.Duration) rest.Config {
+	return rest.Config{Logger: logger, Now: p.now, UserAgent: "confluence-mcp/" + version, RateBudget: patience}
+}
+
+func (e *engine) connectAll(ctx context.Context) error {
 	for _, in := range e.cfg.Integrations {
 		id, err := e.precious.IntegrationID(ctx, in.Name)
 		if err != nil {
 			return err
 		}
-		connected, err := p.connect(in, id, rc)
-		if err != nil {
+		if err := e.sites.Put(specOf(in, id)); err != nil {
 			return err
 		}
-		e.sites.all = append(e.sites.all, connected)
 	}
 	return nil
+}
+
+// specOf is an integration of the file as it is connected.
+func specOf(in config.Integration, id int64) connections.Spec {
+	return connections.Spec{ID: id, Name: in.Name, BaseURL: in.BaseURL, Username: in.Username, Token: in.Token, Spaces: in.Spaces,
+		Rights: in.AccessRightsSync, Public: in.UnsyncedVisibility == "public"}
 }
 
 func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
@@ -152,15 +161,12 @@ func (e *engine) localCaller(profile, as string) (identity.Caller, error) {
 	c := identity.Caller{Agent: "local", Owner: "local", Kind: identity.Service, Profile: profile, Transport: identity.Stdio, Admin: true}
 	if as != "" {
 		c.Kind = identity.User
-		c.Integration, c.AccountID = e.sites.splitAs(as)
+		c.Integration, c.AccountID = e.sites.SplitAs(as)
 	}
-	if len(e.sites.all) == 0 {
+	if e.sites.Len() == 0 {
 		return c, noSites()
 	}
-	if _, err := e.sites.integration(c.Integration); err != nil {
-		return c, err
-	}
-	return c, nil
+	return c, e.sites.Check(c.Integration)
 }
 
 func noSites() error {

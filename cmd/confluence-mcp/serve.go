@@ -124,7 +124,7 @@ func (p program) serveHTTP(ctx context.Context, cfg config.Config, f serveFlags)
 	if err != nil {
 		return &confluence.Error{Kind: confluence.Unavailable, Op: "listen", Ref: f.listen, Err: err, Message: err.Error(), Next: "Choose another address with --listen."}
 	}
-	e.logger.Info("serving MCP", "url", "http://"+l.Addr().String()+"/mcp", "integrations", len(e.sites.all), "auth", !f.noAuth)
+	e.logger.Info("serving MCP", "url", "http://"+l.Addr().String()+"/mcp", "integrations", e.sites.Len(), "auth", !f.noAuth)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, l) })
 	g.Go(func() error { return p.serveOwned(ctx, own, e, srv) })
@@ -176,7 +176,7 @@ func (p program) serverConfig(e *engine) server.Config {
 func (e *engine) ready() (bool, any) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	state := map[string]any{"integrations": len(e.sites.all), "store": "ok", "profiles": e.profileState()}
+	state := map[string]any{"integrations": e.sites.Len(), "store": "ok", "profiles": e.profileState()}
 	if err := e.precious.Ping(ctx); err != nil {
 		state["store"] = "unavailable"
 		return false, state

@@ -46,9 +46,9 @@ var allowed = map[string][]string{
 	"store/mirror": {"store/guard", "store/schema", "internal/confluence", "internal/identity"},
 
 	// level 2: what stores and what offers
-	"store": {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/oauth", "internal/seal"},
+	"store":       {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/oauth", "internal/seal"},
 	"store/index": {"store/guard", "store/mirror", "internal/confluence", "internal/identity"},
-	"tools": {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
+	"tools":       {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
 
 	// level 2: what fills the mirror; guard is only the vocabulary of rights
 	"ingest": {"store/guard", "internal/confluence", "internal/identity", "internal/markup"},
@@ -60,6 +60,10 @@ var allowed = map[string][]string{
 	// level 3: what answers from the mirror
 	"internal/retrieve": {"store/guard", "store/mirror", "store/index", "internal/confluence", "internal/identity", "internal/markup"},
 	"internal/mirrored": {"tools", "internal/retrieve", "store/guard", "store/mirror", "internal/confluence", "internal/identity", "internal/markup"},
+
+	// level 3: what is connected
+	"internal/connections": {"tools", "ingest", "internal/confluence", "internal/confluence/rest", "internal/identity", "internal/seal", "internal/retrieve", "store/guard", "store/mirror"},
+	"internal/api":         {"tools", "internal/confluence", "internal/identity", "internal/retrieve"},
 
 	// level 3: what speaks MCP
 	"server": {"tools", "internal/identity", "internal/confluence", "internal/redact", "policy"},

@@ -1,0 +1,103 @@
+package connections
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/seal"
+)
+
+// patience is how long Confluence may take to say who the connecting account
+// is: callers give up on a call after about a minute.
+const patience = 40 * time.Second
+
+// connection is one integration that runs.
+type connection struct {
+	spec      Spec
+	connected *rest.Client // nil until the integration is connected
+	anonymous *rest.Client
+	account   atomic.Pointer[confluence.User] // of the connected client, once it was asked
+	asking    singleflight.Group
+}
+
+// connect makes the clients. It asks nothing of the network.
+func connect(s Spec, rc rest.Config) (*connection, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	rc.Name, rc.BaseURL = s.Name, s.BaseURL
+	rc.Auth, rc.Username, rc.Token = rest.Bearer, "", s.Token
+	if s.Username != "" {
+		rc.Auth, rc.Username = rest.Basic, s.Username
+	}
+	connected, err := rest.New(rc)
+	if err != nil {
+		return nil, err
+	}
+	anonymous, err := connected.As(rest.Anonymous, "", seal.Secret{})
+	if err != nil {
+		return nil, err
+	}
+	return &connection{spec: s, connected: connected, anonymous: anonymous}, nil
+}
+
+// Probe finds out whether an integration would work, and as whom.
+func Probe(ctx context.Context, s Spec, client rest.Config) (rest.Finding, error) {
+	c, err := connect(s, client)
+	if err != nil {
+		return rest.Finding{}, err
+	}
+	return c.connected.Probe(ctx)
+}
+
+// person gives the client of one account: its own, or the connecting account's
+// when that is the same account.
+func (c *connection) person(ctx context.Context, who string) (*rest.Client, error) {
+	if c.spec.Own != nil {
+		if client, err := c.spec.Own(ctx, who); client != nil || err != nil {
+			return client, err
+		}
+	}
+	me, err := c.me(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if who == me.ID || who != "" && (strings.EqualFold(who, me.Email) || strings.EqualFold(who, c.spec.Username)) {
+		return c.connected, nil
+	}
+	return nil, noCredential("this server holds no credential of that user")
+}
+
+// me asks once who the connecting account is. Callers who ask at the same time
+// share the question, and each waits no longer than its own context.
+func (c *connection) me(ctx context.Context) (confluence.User, error) {
+	if known := c.account.Load(); known != nil {
+		return *known, nil
+	}
+	asked := c.asking.DoChan("me", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		u, err := c.connected.CurrentUser(ctx)
+		if err == nil {
+			c.account.Store(&u)
+		}
+		return u, err
+	})
+	select {
+	case <-ctx.Done():
+		return confluence.User{}, ctx.Err()
+	case r := <-asked:
+		return r.Val.(confluence.User), r.Err
+	}
+}
+
+func noCredential(message string) error {
+	return &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Op: "reach Confluence", Message: message,
+		Next: "Ask an admin to give the agent the identity of an account this server is connected with."}
+}

@@ -1,0 +1,175 @@
+package connections
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/tools"
+)
+
+// Set is all integrations of a server. It is safe for concurrent use.
+type Set struct {
+	client rest.Config
+	mu     sync.RWMutex
+	all    []*connection
+}
+
+// New makes an empty set. client is what the clients of all integrations
+// share: logger, clock, name, patience with rate limits.
+func New(client rest.Config) *Set { return &Set{client: client} }
+
+// Put connects an integration, or takes over what was changed about one. It
+// asks nothing of Confluence. Kind Invalid for a bad address, Expired with code
+// "auth.not_connected" when there is no token.
+func (s *Set) Put(spec Spec) error {
+	if old, err := s.byID(spec.ID); err == nil && old.spec.equal(spec) {
+		return nil
+	}
+	c, err := connect(spec, s.client)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.IndexFunc(s.all, func(x *connection) bool { return x.spec.ID == spec.ID })
+	if at < 0 {
+		s.all = append(s.all, c)
+		return nil
+	}
+	s.all[at] = c
+	return nil
+}
+
+// Names lists the integrations by name, in the order they were put.
+func (s *Set) Names() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]string, 0, len(s.all))
+	for _, c := range s.all {
+		out = append(out, c.spec.Name)
+	}
+	return out
+}
+
+// Len is how many integrations there are.
+func (s *Set) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.all)
+}
+
+// For gives Confluence as exactly the caller. Kind Denied when no credential
+// fits. It implements tools.Sites without a mirror.
+func (s *Set) For(ctx context.Context, c identity.Caller) (tools.Site, error) {
+	if !c.Known() {
+		return nil, noCredential("there is no caller")
+	}
+	one, err := s.find(c.Integration)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Kind {
+	case identity.Service:
+		return one.connected, nil
+	case identity.Nobody:
+		return one.anonymous, nil
+	}
+	return one.person(ctx, c.AccountID)
+}
+
+// Shared gives Confluence as the connecting account. What it answers is the
+// account's to see, so whoever passes it on to another caller has to filter.
+func (s *Set) Shared(integration string) (tools.Site, error) {
+	one, err := s.find(integration)
+	if err != nil {
+		return nil, err
+	}
+	return one.connected, nil
+}
+
+// Check says whether an integration is meant by a name, an id, or by nothing
+// at all where there is only one.
+func (s *Set) Check(name string) error {
+	_, err := s.find(name)
+	return err
+}
+
+// ID gives the id of an integration by its name or id; empty means the only
+// one.
+func (s *Set) ID(name string) (int64, error) {
+	one, err := s.find(name)
+	if err != nil {
+		return 0, err
+	}
+	return one.spec.ID, nil
+}
+
+// Account gives one name to the account an integration is connected as,
+// whichever of its names is used; everybody else keeps theirs.
+func (s *Set) Account(ctx context.Context, integration, who string) string {
+	one, err := s.find(integration)
+	if err != nil || who == "" {
+		return who
+	}
+	me, err := one.me(ctx)
+	if err == nil && (strings.EqualFold(who, me.Email) || strings.EqualFold(who, one.spec.Username)) {
+		return me.ID
+	}
+	return who
+}
+
+// SplitAs takes [INTEGRATION:]USER apart. An account id may hold colons itself
+// (557058:uuid), so only the name or id of a connected integration counts as
+// one.
+func (s *Set) SplitAs(as string) (integration, user string) {
+	before, after, ok := strings.Cut(as, ":")
+	if !ok || before == "" {
+		return "", as
+	}
+	one, err := s.find(before)
+	if err != nil {
+		return "", as
+	}
+	return one.spec.Name, after
+}
+
+// find gives an integration by its name, else by its id; a name counts before
+// an id.
+func (s *Set) find(name string) (*connection, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if name == "" && len(s.all) == 1 {
+		return s.all[0], nil
+	}
+	for _, c := range s.all {
+		if c.spec.Name == name {
+			return c, nil
+		}
+	}
+	for _, c := range s.all {
+		if strconv.FormatInt(c.spec.ID, 10) == name {
+			return c, nil
+		}
+	}
+	if name == "" {
+		return nil, noCredential("several integrations are connected and the caller names none")
+	}
+	return nil, noCredential("the caller's integration is not connected here")
+}
+
+func (s *Set) byID(id int64) (*connection, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, c := range s.all {
+		if c.spec.ID == id {
+			return c, nil
+		}
+	}
+	return nil, &confluence.Error{Kind: confluence.NotFound, Op: "find integration", Ref: strconv.FormatInt(id, 10), Message: "there is no such integration", Next: "List them: confluence-mcp integrations list."}
+}
