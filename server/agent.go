@@ -22,6 +22,16 @@ type Agent struct {
 	Owner     string // who answers for the key
 	Profile   string // policy profile of everything it asks
 
+	// Subject tells the people apart who share an agent: whom a token or a
+	// trusted proxy names. Empty for a key, which has one holder.
+	Subject string
+
+	// Rate and Burst bound all requests of the agent together, in requests a
+	// second and at once; zero means the server's own, which bounds each of
+	// its users, and all of them together at [identity.CrowdShare] times that.
+	Rate  float64
+	Burst int
+
 	// Identity is whom the agent acts as; the zero Kind is nobody, who sees
 	// public content only. With ActForUsers each request names its own user
 	// instead, and Identity is not used.
@@ -32,11 +42,27 @@ type Agent struct {
 	Approver bool
 }
 
-func (a Agent) principal() string { return a.Authority + "|" + a.Name }
+// principal is who a session or a stream belongs to.
+func (a Agent) principal() string {
+	if a.Subject == "" {
+		return a.configured()
+	}
+	return a.configured() + "|" + a.Subject
+}
+
+// configured is the agent as the admin knows it, whoever uses it.
+func (a Agent) configured() string { return a.Authority + "|" + a.Name }
 
 // ErrUnknownKey is what an [Authenticator] answers for every key it does not
 // accept: unknown, revoked, expired or malformed are never told apart.
 var ErrUnknownKey = errors.New("unknown key")
+
+// Forbidden is what an [Authenticator] answers for good credentials that open
+// nothing here. Scopes are those that would; empty when none would.
+type Forbidden struct{ Scopes []string }
+
+// Error implements error.
+func (f *Forbidden) Error() string { return "the credentials are good, but open nothing here" }
 
 // Authenticator judges a bearer key. It must compare in constant time, and
 // must answer [ErrUnknownKey] for a key it does not know. It is asked again
@@ -111,18 +137,18 @@ func (s *StaticKeys) Authenticate(_ context.Context, bearer string) (Agent, erro
 	return k.agent, nil
 }
 
-// Authenticate says which agent a request comes from, by its Authorization
-// header alone. It is for the handlers of [Config.Routes]; errors are
-// [ErrUnknownKey] or a fault of the authenticator, and both mean 401.
+// Authenticate says which agent a request comes from: by its Authorization
+// header, or by the header of a trusted proxy, and never by both. It is for the
+// handlers of [Config.Routes]; whatever the error is, [Server.Challenge] tells
+// the client.
 func (s *Server) Authenticate(r *http.Request) (Agent, error) {
-	bearer, given := bearerOf(r)
-	if s.cfg.NoAuth != nil && (!given || s.cfg.Authenticator == nil) {
-		return *s.cfg.NoAuth, nil
-	}
-	if s.cfg.Authenticator == nil || bearer == "" {
+	if usesQueryKey(r) {
 		return Agent{}, ErrUnknownKey
 	}
-	agent, err := s.cfg.Authenticator.Authenticate(r.Context(), bearer)
+	agent, given, err := s.proxied(r)
+	if !given {
+		agent, err = s.authenticateBearer(r)
+	}
 	if err != nil {
 		return Agent{}, err
 	}
@@ -130,6 +156,17 @@ func (s *Server) Authenticate(r *http.Request) (Agent, error) {
 		return Agent{}, ErrUnknownKey
 	}
 	return agent, nil
+}
+
+func (s *Server) authenticateBearer(r *http.Request) (Agent, error) {
+	bearer, given := bearerOf(r)
+	if s.cfg.NoAuth != nil && (!given || s.cfg.Authenticator == nil) {
+		return *s.cfg.NoAuth, nil
+	}
+	if s.cfg.Authenticator == nil || bearer == "" {
+		return Agent{}, ErrUnknownKey
+	}
+	return s.cfg.Authenticator.Authenticate(r.Context(), bearer)
 }
 
 // bearerOf reads the one Authorization header. A request with two of them, or

@@ -53,7 +53,7 @@ func resolveCaller(a Agent, named access) (identity.Caller, error) {
 }
 
 func (a Agent) stamp(c identity.Caller) identity.Caller {
-	c.Agent, c.Owner, c.Profile = a.Name, a.Owner, a.Profile
+	c.Agent, c.Owner, c.Subject, c.Profile = a.Name, a.Owner, a.Subject, a.Profile
 	c.Admin, c.Approver, c.Transport = a.Admin, a.Approver, identity.HTTP
 	return c
 }

@@ -49,6 +49,10 @@ type Config struct {
 	Authenticator Authenticator
 	NoAuth        *Agent
 
+	// Proxies may name people in a header; none by default. They do not go
+	// together with NoAuth.
+	Proxies []Proxy
+
 	// AllowedOrigins are exact origins (scheme://host[:port]) a browser may
 	// call from; none by default. AllowedHosts are the names, with or without
 	// a port, a request may be addressed to, besides loopback names.
@@ -57,9 +61,11 @@ type Config struct {
 
 	// ResourceURL is the canonical URL of /mcp, without a trailing slash. When
 	// empty it is made from the request's Host. AuthorizationServers are the
-	// issuers named in the metadata document (RFC 9728).
+	// issuers named in the metadata document (RFC 9728), Scopes what a client
+	// should ask them for.
 	ResourceURL          string
 	AuthorizationServers []string
+	Scopes               []string
 
 	MaxBody    int64            // bytes of a request body, default 1 MiB
 	ToolBodies map[string]int64 // larger caps by tool name; default: 16 MiB for uploads, 4 MiB for pages
@@ -109,6 +115,9 @@ func (c Config) withDefaults() (Config, error) {
 		if u, err := url.Parse(c.ResourceURL); err != nil || u.Host == "" || u.Fragment != "" || u.RawQuery != "" {
 			return c, errors.New("server: ResourceURL must be a plain absolute URL")
 		}
+	}
+	if err := c.checkProxies(); err != nil {
+		return c, err
 	}
 	if slices.Contains(c.AllowedOrigins, "null") {
 		return c, errors.New("server: the origin null cannot be allowed")

@@ -12,8 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-const metadataPath = "/.well-known/oauth-protected-resource"
-
 // Handler is the whole HTTP surface: /mcp, /healthz, /readyz, /metrics, the
 // metadata document, and [Config.Routes]. Everything else is 404.
 func (s *Server) Handler() http.Handler {
@@ -116,69 +114,14 @@ func (s *Server) adminOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		agent, err := s.Authenticate(r)
 		switch {
-		case err != nil || usesQueryKey(r):
-			s.challenge(w, r)
+		case err != nil:
+			s.Challenge(w, r, err)
 		case !agent.Admin && s.cfg.NoAuth == nil:
 			s.refuse(w, refuse(http.StatusForbidden, "admin", "auth.forbidden", "This needs an agent with admin rights.", "Use the key of one."), nil)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
-}
-
-// challenge answers a request without usable credentials.
-func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
-	value := `Bearer resource_metadata="` + s.metadataURL(r) + `"`
-	if _, given := bearerOf(r); given {
-		value += `, error="invalid_token"`
-	}
-	w.Header().Set("WWW-Authenticate", value)
-	s.refuse(w, refuse(http.StatusUnauthorized, "auth", "auth.credentials", "A valid key is needed.", "Send the agent's key in the Authorization header as a Bearer token; never in the URL."), nil)
-}
-
-// usesQueryKey finds credentials in the URL, where logs and histories keep
-// them.
-func usesQueryKey(r *http.Request) bool {
-	for name := range r.URL.Query() {
-		switch strings.ToLower(name) {
-		case "access_token", "token", "api_key", "apikey", "key", "bearer", "authorization":
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Server) resourceURL(r *http.Request) string {
-	if s.cfg.ResourceURL != "" {
-		return s.cfg.ResourceURL
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + "/mcp"
-}
-
-func (s *Server) metadataURL(r *http.Request) string {
-	u, err := url.Parse(s.resourceURL(r))
-	if err != nil {
-		return metadataPath
-	}
-	return u.Scheme + "://" + u.Host + metadataPath + u.Path
-}
-
-// serveMetadata is the protected resource metadata of RFC 9728.
-func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	doc := map[string]any{
-		"resource":                 s.resourceURL(r),
-		"bearer_methods_supported": []string{"header"},
-		"resource_name":            "Confluence MCP server",
-	}
-	if len(s.cfg.AuthorizationServers) > 0 {
-		doc["authorization_servers"] = s.cfg.AuthorizationServers
-		doc["scopes_supported"] = []string{"confluence"}
-	}
-	writeJSON(w, http.StatusOK, doc)
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -25,11 +24,8 @@ func (s *Server) serveMCP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	agent, err := s.Authenticate(r)
-	if err != nil || usesQueryKey(r) {
-		if err != nil && !errors.Is(err, ErrUnknownKey) {
-			s.cfg.Logger.Error("authentication failed", "err", err)
-		}
-		s.challenge(w, r)
+	if err != nil {
+		s.Challenge(w, r, err)
 		return
 	}
 	r = r.WithContext(withOwner(r.Context(), agent.principal()))
@@ -161,7 +157,7 @@ func (s *Server) admit(r *http.Request, agent Agent, m message, size int) (*exch
 	if m.Method == string(mcp.MethodToolsCall) {
 		x.tool = m.Params.Name
 	}
-	if wait, ok := s.rates.take(agent.principal(), caller.Payer()); !ok {
+	if wait, ok := s.rates.takeWithin(agent, agent.configured(), caller.Payer()); !ok {
 		return nil, tooMany(wait)
 	}
 	return x, s.lacking(m)

@@ -36,6 +36,7 @@ const (
 type Caller struct {
 	Agent       string // name of the configured agent; "local" over stdio
 	Owner       string // who answers for the agent's key; compared for self-approval
+	Subject     string // whom a token or a trusted proxy names, with who vouches for it; empty for keys
 	Kind        Kind
 	Integration string // name of the integration the user belongs to
 	AccountID   string // accountId or user key; empty for Service and Nobody
@@ -45,8 +46,9 @@ type Caller struct {
 	Access      []string // access control attributes as the request names them: group-<name>, user-<id>, each also with <integration>: in front
 	Profile     string   // name of the policy profile that judges this caller
 	Transport   string
-	Admin       bool // may use admin surfaces
-	Approver    bool // may decide approvals
+	Client      string // what the client calls itself; for the record, never trusted
+	Admin       bool   // may use admin surfaces
+	Approver    bool   // may decide approvals
 }
 
 // Public returns the caller with the least rights: public content only.
@@ -63,9 +65,14 @@ func (c Caller) Known() bool {
 // Payer names whoever pays for the caller's calls: rates, budgets and the mark
 // of having read restricted content. Access attributes do not count, because
 // each request chooses its own, and a new one must not buy a fresh budget.
+// Subject does: people who share an agent do not share its budget.
 // [AgentOf] is the other way round.
 func (c Caller) Payer() string {
-	return c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	name := c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	if c.Subject != "" {
+		name += "|" + c.Subject
+	}
+	return name
 }
 
 // AgentOf is the agent of a [Caller.Payer]. What all payers of one agent use
