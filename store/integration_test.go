@@ -1,0 +1,58 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/confluence"
+)
+
+func TestIntegrationsAreKept(t *testing.T) {
+	ctx, p := context.Background(), open(t, t.TempDir())
+	ofFile, err := p.IntegrationID(ctx, "file")
+	require.NoError(t, err)
+
+	var sealedFor int64
+	id, err := p.AddIntegration(ctx, "acme", []byte(`{"baseUrl":"https://acme.test"}`), func(id int64) ([]byte, error) {
+		sealedFor = id
+		return []byte("sealed"), nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, id, sealedFor)
+	assert.NotEqual(t, ofFile, id)
+
+	all, err := p.Integrations(ctx)
+	require.NoError(t, err)
+	require.Len(t, all, 1, "one of the file is not among them")
+	assert.Equal(t, "acme", all[0].Name)
+	assert.Equal(t, "sealed", string(all[0].Token))
+
+	_, err = p.AddIntegration(ctx, "acme", []byte(`{}`), nil)
+	assert.Equal(t, confluence.Conflict, confluence.KindOf(err))
+
+	require.NoError(t, p.ChangeIntegration(ctx, id, []byte(`{"spaces":["ENG"]}`), nil))
+	all, err = p.Integrations(ctx)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"spaces":["ENG"]}`, string(all[0].Settings))
+	assert.Equal(t, "sealed", string(all[0].Token), "what is not given stays")
+
+	require.NoError(t, p.RemoveIntegration(ctx, id))
+	assert.Equal(t, confluence.NotFound, confluence.KindOf(p.RemoveIntegration(ctx, id)))
+	assert.Equal(t, confluence.NotFound, confluence.KindOf(p.ChangeIntegration(ctx, id, []byte(`{}`), nil)))
+	again, err := p.AddIntegration(ctx, "acme", []byte(`{}`), nil)
+	require.NoError(t, err)
+	assert.Equal(t, id, again, "an id stays with its name")
+}
+
+func TestIntegrationIsStoredWholeOrNotAtAll(t *testing.T) {
+	ctx, p := context.Background(), open(t, t.TempDir())
+	_, err := p.AddIntegration(ctx, "acme", []byte(`{}`), func(int64) ([]byte, error) { return nil, errors.New("no key") })
+	require.ErrorContains(t, err, "no key")
+	all, err := p.Integrations(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, all)
+}
