@@ -14,7 +14,7 @@ import (
 // because a tree of all of it costs many times its size. The largest real page
 // known is 1.5 MB.
 const (
-	hugePage = 2 << 20
+	hugePage = 3 << 19
 	hugePart = 64 << 10
 )
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -46,11 +45,7 @@ const opening = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protoc
 // tools/list over stdio, on an empty data folder: CPU time and peak memory as
 // the operating system counts them, medians over the runs.
 func BenchmarkStart(b *testing.B) {
-	binary := b.TempDir() + "/confluence-mcp"
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(b, err, string(out))
+	binary := buildProduct(b)
 	var cpu, rss []float64
 	for b.Loop() {
 		c, m := startOnce(b, binary)
