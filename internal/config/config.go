@@ -76,29 +76,6 @@ type Integration struct {
 	UnsyncedVisibility string
 }
 
-// Agent is a caller declared in the file. Exactly one of Key and KeyHash (64
-// hex digits of a SHA-256) is set. User empty without ActForUsers means public
-// content only.
-type Agent struct {
-	Name        string
-	Key         seal.Secret
-	KeyHash     string
-	Profile     string
-	ActForUsers bool
-	Integration string
-	User        string
-	Admin       bool
-	Approver    bool
-	Notify      Notify
-}
-
-// Notify is where an agent's approvals are told; the zero value is nowhere.
-// Secret signs what is sent.
-type Notify struct {
-	URL    string
-	Secret seal.Secret
-}
-
 // Sync is the rhythm of the mirror.
 type Sync struct {
 	Interval     time.Duration
@@ -108,10 +85,12 @@ type Sync struct {
 
 // HTTP is what browsers and proxies may use. Empty AllowedOrigins refuses every
 // request with an Origin header; empty AllowedHosts means the loopback names
-// and the listen address.
+// and the listen address. ResourceURL is where clients reach /mcp from outside,
+// which tokens are made for; empty means as each request is addressed.
 type HTTP struct {
 	AllowedOrigins []string
 	AllowedHosts   []string
+	ResourceURL    string
 }
 
 // Source is where a configuration comes from.

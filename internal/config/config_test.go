@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 		{"unset variable", "integrations:\n  - {name: a, baseUrl: https://x, token: \"${NOPE}\"}\n", nil, "NOPE is empty or not set"},
 		{"missing secret file", "integrations:\n  - {name: a, baseUrl: https://x, token: \"file:gone\"}\n", nil, "secret file gone"},
 		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing property 'profile'"},
-		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key and key_hash"},
+		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key, key_hash, oidc and proxy"},
 		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
 		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
 		{"hook in the open", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"http://hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "must be https"},

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -31,6 +30,7 @@ type file struct {
 	HTTP struct {
 		AllowedOrigins []string `yaml:"allowed_origins"`
 		AllowedHosts   []string `yaml:"allowed_hosts"`
+		ResourceURL    string   `yaml:"resource_url"`
 	} `yaml:"http"`
 	Approvals struct {
 		SelfConfirm bool   `yaml:"self_confirm"`
@@ -47,24 +47,6 @@ type fileIntegration struct {
 	Spaces             []string `yaml:"spaces"`
 	AccessRightsSync   bool     `yaml:"enableAccessRightsSync"`
 	UnsyncedVisibility string   `yaml:"unsyncedVisibility"`
-}
-
-type fileAgent struct {
-	Name        string `yaml:"name"`
-	Key         string `yaml:"key"`
-	KeyHash     string `yaml:"key_hash"`
-	Profile     string `yaml:"profile"`
-	ActForUsers bool   `yaml:"act_for_users"`
-	Identity    struct {
-		Integration string `yaml:"integration"`
-		User        string `yaml:"user"`
-	} `yaml:"identity"`
-	Admin    bool `yaml:"admin"`
-	Approver bool `yaml:"approver"`
-	Notify   struct {
-		URL    string `yaml:"url"`
-		Secret string `yaml:"secret"`
-	} `yaml:"notify"`
 }
 
 // Atlassian's own addresses; a file changes them only for tests.
@@ -196,63 +178,6 @@ func (s Source) integration(i fileIntegration) (Integration, error) {
 func holdsCredentials(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.User != nil || err != nil && strings.Contains(address, "@")
-}
-
-func (s Source) fillAgents(c *Config, from []fileAgent) error {
-	seen := map[string]bool{}
-	for _, a := range from {
-		if err := checkAgent(a, seen); err != nil {
-			return invalid(fmt.Sprintf("agent %s: %v", a.Name, err), "Correct it in "+s.File+".", err)
-		}
-		key, err := s.secret(a.Key)
-		if err != nil {
-			return invalid(fmt.Sprintf("agent %s: key: %v", a.Name, err), "Set the variable or make the file.", err)
-		}
-		hook, err := s.notify(a)
-		if err != nil {
-			return invalid(fmt.Sprintf("agent %s: notify: %v", a.Name, err), "Correct it in "+s.File+".", err)
-		}
-		c.Agents = append(c.Agents, Agent{Notify: hook, Name: a.Name, Key: key, KeyHash: trimHash(a.KeyHash), Profile: a.Profile, ActForUsers: a.ActForUsers,
-			Integration: a.Identity.Integration, User: a.Identity.User, Admin: a.Admin, Approver: a.Approver})
-	}
-	return nil
-}
-
-// notify reads where an agent's approvals are told. Plain http is for this
-// machine only.
-func (s Source) notify(a fileAgent) (Notify, error) {
-	if a.Notify.URL == "" {
-		return Notify{}, nil
-	}
-	u, err := url.Parse(a.Notify.URL)
-	if err != nil || u.Host == "" || u.User != nil {
-		return Notify{}, fmt.Errorf("the url is not valid")
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && !ip.IsLoopback() {
-		return Notify{}, fmt.Errorf("the url must be https")
-	}
-	secret, err := s.secret(a.Notify.Secret)
-	return Notify{URL: a.Notify.URL, Secret: secret}, err
-}
-
-func checkAgent(a fileAgent, seen map[string]bool) error {
-	switch {
-	case seen[a.Name]:
-		return fmt.Errorf("the name is used twice")
-	case (a.Key == "") == (a.KeyHash == ""):
-		return fmt.Errorf("give exactly one of key and key_hash")
-	case a.ActForUsers && a.Identity.User != "":
-		return fmt.Errorf("act_for_users and identity exclude each other")
-	}
-	seen[a.Name] = true
-	return nil
-}
-
-func trimHash(h string) string {
-	if len(h) > len("sha256:") {
-		return h[len("sha256:"):]
-	}
-	return ""
 }
 
 func orDefault(v, otherwise string) string {
