@@ -24,7 +24,7 @@ func attachmentTools() []*tool {
 			about: "Files on a page: id, name, media type, size."},
 			func(in getAttachmentsIn) target { return target{kind: onPage, id: in.PageID} }, getAttachments),
 		read(spec{name: "download_attachment", title: "Read an attachment", group: policy.Attachments, action: policy.Read,
-			about: "Content of a file: text as text, everything else as base64. range picks bytes, first-last from 0."},
+			about: "Content of a file: text as text, everything else as base64. range picks bytes: first-last from 0, or 5- for the rest."},
 			func(in downloadIn) target { return target{kind: onAttachment, id: in.AttachmentID} }, download),
 		write(spec{name: "upload_attachment", title: "Attach a file", group: policy.Attachments, action: policy.Create,
 			about: "Attach a file given as text or base64. A file of the same name gets a new version; the old one is kept."},
@@ -36,10 +36,10 @@ func attachmentTools() []*tool {
 }
 
 type getAttachmentsIn struct {
-	PageID   string `json:"page_id" is:"id"`
-	Limit    int    `json:"limit,omitempty" is:"min=1,max=100"`
-	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+	PageID string `json:"page_id" is:"id"`
+	Limit  int    `json:"limit,omitempty" is:"min=1,max=100"`
+
+	goingOn
 }
 
 type fileOut struct {

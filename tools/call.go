@@ -43,6 +43,7 @@ type call struct {
 	recorded bool
 	ran      bool // the handler was reached
 	nonce    string
+	people   map[string]string // names by account id, of those looked up
 
 	approved   *approval.Request // set while an approved change is made
 	earlier    *approval.Request // the newest request of this very call

@@ -28,16 +28,17 @@ func commentTools() []*tool {
 }
 
 type getCommentsIn struct {
-	PageID   string `json:"page_id" is:"id"`
-	Limit    int    `json:"limit,omitempty" is:"min=1,max=50"`
-	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+	PageID string `json:"page_id" is:"id"`
+	Limit  int    `json:"limit,omitempty" is:"min=1,max=50"`
+
+	goingOn
 }
 
 type commentRow struct {
 	CommentID  string     `json:"comment_id"`
 	Kind       string     `json:"kind"`
 	AuthorID   string     `json:"author_id"` // of the last edit
+	Author     string     `json:"author,omitempty"`
 	Updated    string     `json:"updated"`
 	Version    int        `json:"version"`
 	Resolution string     `json:"resolution,omitempty"`
@@ -46,6 +47,7 @@ type commentRow struct {
 	Answers    []replyRow `json:"replies"`
 	URL        string     `json:"url,omitempty"`
 
+	stored  string
 	guarded guarded
 }
 
@@ -54,9 +56,12 @@ type replyRow struct {
 	CommentID string `json:"comment_id"`
 	Level     int    `json:"level"`
 	AuthorID  string `json:"author_id"`
+	Author    string `json:"author,omitempty"`
 	Updated   string `json:"updated"`
 	Version   int    `json:"version"`
 	Body      string `json:"body"`
+
+	stored string
 }
 
 type commentsOut struct {
@@ -83,9 +88,11 @@ func getComments(ctx context.Context, k *call, in getCommentsIn) (commentsOut, s
 	w, err := list(k, lister[commentRow]{
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[commentRow], error) {
-			return k.threads(ctx, in.PageID, kind, upstream, cmp.Or(in.Limit, 20))
+			rows, err := k.threads(ctx, in.PageID, kind, upstream, cmp.Or(in.Limit, 20))
+			k.showThreads(ctx, rows.Items)
+			return rows, err
 		},
-		show: commentRow.text,
+		show: func(c commentRow) string { return c.text(k) },
 	})
 	if err != nil {
 		return commentsOut{}, "", err
@@ -127,7 +134,7 @@ func (k *call) threads(ctx context.Context, pageID, pageType, position string, l
 
 func (k *call) addThreads(ctx context.Context, rows *confluence.List[commentRow], roots []confluence.Comment) error {
 	for i, c := range roots {
-		row := k.commentRow(c)
+		row := commentRowOf(c)
 		if err := k.replies(ctx, &row, c.ID, c.Kind, 1); err != nil {
 			return err
 		}
@@ -151,9 +158,7 @@ func (k *call) replies(ctx context.Context, root *commentRow, id, kind string, l
 			if len(root.Answers) >= maxReplies {
 				return nil
 			}
-			g := guard(strings.TrimSpace(k.markdown(c.Body, k.request.Resource.SpaceKey)), k.home())
-			root.guarded.merge(g)
-			root.Answers = append(root.Answers, replyRow{CommentID: c.ID, Level: level, AuthorID: c.Version.AuthorID, Updated: stamp(c.Version.CreatedAt), Version: c.Version.Number, Body: g.Text})
+			root.Answers = append(root.Answers, replyRow{CommentID: c.ID, Level: level, AuthorID: c.Version.AuthorID, Updated: stamp(c.Version.CreatedAt), Version: c.Version.Number, stored: c.Body})
 			if err := k.replies(ctx, root, c.ID, kind, level+1); err != nil {
 				return err
 			}
@@ -164,15 +169,40 @@ func (k *call) replies(ctx context.Context, root *commentRow, id, kind string, l
 	}
 }
 
-func (k *call) commentRow(c confluence.Comment) commentRow {
-	g := guard(strings.TrimSpace(k.markdown(c.Body, k.request.Resource.SpaceKey)), k.home())
+func commentRowOf(c confluence.Comment) commentRow {
 	return commentRow{CommentID: c.ID, Kind: c.Kind, AuthorID: c.Version.AuthorID, Updated: stamp(c.Version.CreatedAt), Version: c.Version.Number,
-		Resolution: c.Resolution, On: line(c.Selection), Body: g.Text, Answers: []replyRow{}, URL: c.WebURL, guarded: g}
+		Resolution: c.Resolution, On: line(c.Selection), Answers: []replyRow{}, URL: c.WebURL, stored: c.Body}
 }
 
-func (c commentRow) text() string {
+// showThreads names who wrote the threads and who is mentioned in them, and
+// renders what they say.
+func (k *call) showThreads(ctx context.Context, rows []commentRow) {
+	var ids []string
+	for _, c := range rows {
+		ids = append(append(ids, c.AuthorID), mentions(c.stored)...)
+		for _, r := range c.Answers {
+			ids = append(append(ids, r.AuthorID), mentions(r.stored)...)
+		}
+	}
+	k.meet(ctx, ids...)
+	show := func(root *commentRow, stored string) string {
+		g := guard(strings.TrimSpace(document(stored).Markdown(k.named(k.request.Resource.SpaceKey)).Text), k.home())
+		root.guarded.merge(g)
+		return g.Text
+	}
+	for i := range rows {
+		root := &rows[i]
+		root.Author, root.Body = k.nameOf(root.AuthorID), show(root, root.stored)
+		for j := range root.Answers {
+			r := &root.Answers[j]
+			r.Author, r.Body = k.nameOf(r.AuthorID), show(root, r.stored)
+		}
+	}
+}
+
+func (c commentRow) text(k *call) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "- %s comment %s by %s, %s", c.Kind, c.CommentID, c.AuthorID, c.Updated)
+	fmt.Fprintf(&b, "- %s comment %s by %s, %s", c.Kind, c.CommentID, k.called(c.AuthorID), c.Updated)
 	if c.Resolution != "" {
 		b.WriteString(", " + c.Resolution)
 	}
@@ -182,7 +212,7 @@ func (c commentRow) text() string {
 	fmt.Fprintf(&b, "\n  %s\n", indent(c.Body, 2))
 	for _, r := range c.Answers {
 		pad := strings.Repeat("  ", r.Level)
-		fmt.Fprintf(&b, "%s- reply %s by %s, %s\n%s  %s\n", pad, r.CommentID, r.AuthorID, r.Updated, pad, indent(r.Body, 2*r.Level+2))
+		fmt.Fprintf(&b, "%s- reply %s by %s, %s\n%s  %s\n", pad, r.CommentID, k.called(r.AuthorID), r.Updated, pad, indent(r.Body, 2*r.Level+2))
 	}
 	return b.String()
 }

@@ -11,7 +11,10 @@ import (
 
 // query is a CQL query taken apart: the condition, and the order that must
 // stay outside any parenthesis put around it.
-type query struct{ where, order string }
+type query struct {
+	where, order string
+	typed        bool // it says itself which types of content it is about
+}
 
 // parseCQL reads the part of CQL that this server sends on. Whatever it does
 // not understand is refused, so that a condition put around a query (the
@@ -22,6 +25,9 @@ type query struct{ where, order string }
 //	term   = "NOT" term | "(" expr ")" | field op value
 //	value  = word | string | function | "(" value {"," value} ")"
 func parseCQL(src string) (query, error) {
+	if src == "" {
+		return query{}, nil
+	}
 	toks, err := scanCQL(src)
 	if err != nil {
 		return query{}, err
@@ -44,7 +50,7 @@ func parseCQL(src string) (query, error) {
 	if p.peek().kind != cqlEnd {
 		return query{}, badCQL(p.peek(), "AND, OR or the end")
 	}
-	return query{where: strings.TrimSpace(src[:end]), order: strings.TrimSpace(order)}, nil
+	return query{where: strings.TrimSpace(src[:end]), order: strings.TrimSpace(order), typed: p.typed}, nil
 }
 
 // Kinds of tokens.
@@ -134,8 +140,9 @@ func isCQLWord(c byte) bool {
 }
 
 type cqlParser struct {
-	toks []cqlToken
-	pos  int
+	toks  []cqlToken
+	pos   int
+	typed bool
 }
 
 func (p *cqlParser) peek() cqlToken { return p.toks[p.pos] }
@@ -197,9 +204,11 @@ func (p *cqlParser) term(depth int) error {
 }
 
 func (p *cqlParser) comparison() error {
-	if f := p.next(); f.kind != cqlWord || reservedCQL(f.text) {
+	f := p.next()
+	if f.kind != cqlWord || reservedCQL(f.text) {
 		return badCQL(f, "a field name")
 	}
+	p.typed = p.typed || strings.EqualFold(f.text, "type")
 	many := false
 	switch {
 	case p.isWord("in"):

@@ -44,12 +44,32 @@ func TestSearchBuildsCQL(t *testing.T) {
 			`(siteSearch ~ "a" AND type = page AND space = "ENG" AND label = "runbook" AND ancestor = "12" AND lastmodified >= now("-10080m")` + onlyENG},
 		{"filters alone", args{"query": "*", "label": "x"}, `(type in (page, blogpost) AND label = "x"` + onlyENG + ` ORDER BY lastmodified DESC`},
 		{"raw condition", args{"query": "*", "cql": `title ~ "a" or creator = currentUser() order by created asc, title`},
-			`(type in (page, blogpost) AND (title ~ "a" or creator = currentUser())` + onlyENG + ` order by created asc, title`},
+			`((title ~ "a" or creator = currentUser())` + onlyENG + ` order by created asc, title`},
+		{"CQL alone", args{"query": "*", "cql": `type = comment`}, `((type = comment)` + onlyENG},
+		{"words and a type of its own", args{"query": "a", "cql": `type = comment`}, `(siteSearch ~ "a" AND (type = comment)` + onlyENG},
+		{"words and CQL", args{"query": "a", "cql": `label = x`}, `(siteSearch ~ "a" AND type in (page, blogpost) AND (label = x)` + onlyENG},
+		{"the order alone", args{"query": "*", "cql": `order by title`}, `(type in (page, blogpost)` + onlyENG + ` order by title`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _ := asked(c.args)
 			assert.Equal(t, c.want, got)
 		})
+	}
+}
+
+func TestSearchWithoutWordsSaysWhatStandsForThem(t *testing.T) {
+	d := newDesk(t, newFake())
+	for _, c := range []struct {
+		kind string
+		args args
+	}{
+		{"input.missing", args{"cql": "type = page"}},
+		{"input.missing", args{"label": "x"}},
+		{"input.invalid", args{"query": "  ", "cql": "type = page"}},
+		{"input.query", args{"query": "?!", "label": "x"}},
+	} {
+		e := d.fails(c.kind, "search", c.args)
+		assert.Contains(t, e.Next, `"*"`, c.args)
 	}
 }
 

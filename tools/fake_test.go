@@ -28,6 +28,7 @@ type fake struct {
 	files    map[string]confluence.Attachment
 	bytes    map[string][]byte
 	hits     []confluence.Hit
+	people   map[string]string // names by account id
 	cql      []string
 	next     int
 }
@@ -145,6 +146,20 @@ func (f *fake) Pages(_ context.Context, flt confluence.PageFilter, p confluence.
 		}
 	}
 	return paged(out, p), f.note("Pages")
+}
+
+func (f *fake) PagesByID(_ context.Context, ids []string, kind string) (map[string]confluence.Page, error) {
+	out := map[string]confluence.Page{}
+	if err := f.note("PagesByID"); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if p, ok := f.pages[id]; ok && p.Type == kind {
+			p.Body = ""
+			out[id] = p
+		}
+	}
+	return out, nil
 }
 
 func sortedIDs[T any](m map[string]T) []string {
@@ -377,6 +392,19 @@ func (f *fake) CurrentUser(context.Context) (confluence.User, error) {
 
 func (f *fake) User(_ context.Context, id string) (confluence.User, error) {
 	return confluence.User{ID: id, Name: "Person " + id, Active: true}, f.note("User")
+}
+
+func (f *fake) UsersByID(_ context.Context, ids []string) (map[string]confluence.User, error) {
+	out := map[string]confluence.User{}
+	if err := f.note("UsersByID"); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if f.people[id] != "" {
+			out[id] = confluence.User{ID: id, Name: f.people[id], Active: true}
+		}
+	}
+	return out, nil
 }
 
 func (f *fake) FindUsers(context.Context, string, confluence.Paging) (confluence.List[confluence.User], error) {

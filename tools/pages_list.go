@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -37,8 +38,8 @@ type listPagesIn struct {
 	ChangedSince string `json:"changed_since,omitempty" is:"time" jsonschema:"2026-01-31 or 7d"`
 	Depth        int    `json:"depth,omitempty" is:"min=1,max=10"`
 	Limit        int    `json:"limit,omitempty" is:"min=1,max=100"`
-	Cursor       string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars     int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+
+	goingOn
 }
 
 func (in listPagesIn) validate() error {
@@ -80,8 +81,11 @@ func listPages(ctx context.Context, k *call, in listPagesIn) (pagesOut, string, 
 			if err != nil {
 				return rows, err
 			}
-			rows.Items, err = judged(ctx, k, rows.Items, func(p pageRow) (string, string) { return p.Type, p.PageID })
-			return rows, err
+			if rows.Items, err = judged(ctx, k, rows.Items, func(p pageRow) (string, string) { return p.Type, p.PageID }); err != nil {
+				return rows, err
+			}
+			k.fillRows(ctx, rows.Items)
+			return rows, nil
 		},
 		keep: func(p pageRow) bool {
 			return (p.status == "" || p.status == confluence.StatusCurrent) && k.reaches(p.SpaceKey)
@@ -149,9 +153,46 @@ func (k *call) nodeRows(nodes confluence.List[confluence.Node]) confluence.List[
 	}
 	for _, n := range nodes.Items {
 		rows.Items = append(rows.Items, pageRow{PageID: n.ID, Type: cmp.Or(n.Type, onPage), Title: line(n.Title), SpaceKey: key, ParentID: n.ParentID,
-			Depth: n.Depth, URL: k.info.BaseURL + "/pages/viewpage.action?pageId=" + n.ID, status: n.Status})
+			Depth: n.Depth, URL: k.nodeURL(cmp.Or(n.Type, onPage), n.ID, n.Title, key), status: n.Status})
 	}
 	return rows
+}
+
+// nodeURL is the address of an entry of the tree, which Confluence does not
+// send with it, in the form it has everywhere else.
+func (k *call) nodeURL(kind, id, title, spaceKey string) string {
+	switch {
+	case spaceKey == "":
+		return k.info.BaseURL + "/pages/viewpage.action?pageId=" + id
+	case kind == confluence.TypePage:
+		return k.info.BaseURL + "/spaces/" + spaceKey + "/pages/" + id + "/" + url.QueryEscape(title)
+	default:
+		return k.info.BaseURL + "/spaces/" + spaceKey + "/" + url.PathEscape(kind) + "/" + id
+	}
+}
+
+// fillRows adds what the tree and the search do not tell of a page: its
+// version, its space and its own address.
+func (k *call) fillRows(ctx context.Context, rows []pageRow) {
+	pages := pagesOf(ctx, k, rows, func(p pageRow) (string, string) {
+		if p.Version > 0 {
+			return "", ""
+		}
+		return p.Type, p.PageID
+	})
+	key := ""
+	for i, row := range rows {
+		if p, ok := pages[row.PageID]; ok {
+			key = cmp.Or(key, p.SpaceKey)
+			rows[i].Version, rows[i].Updated = p.Version.Number, stamp(p.Version.CreatedAt)
+			rows[i].SpaceKey, rows[i].URL = cmp.Or(p.SpaceKey, row.SpaceKey), cmp.Or(p.WebURL, row.URL)
+		}
+	}
+	for i, row := range rows {
+		if row.SpaceKey == "" { // a folder in a tree, which lies in one space
+			rows[i].SpaceKey, rows[i].URL = key, k.nodeURL(row.Type, row.PageID, row.Title, key)
+		}
+	}
 }
 
 func (k *call) searchPages(ctx context.Context, in listPagesIn, paging confluence.Paging) (confluence.List[pageRow], error) {
@@ -180,56 +221,6 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-type getHistoryIn struct {
-	PageID   string `json:"page_id" is:"id"`
-	Limit    int    `json:"limit,omitempty" is:"min=1,max=100"`
-	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
-}
-
-type versionRow struct {
-	Version  int    `json:"version"`
-	AuthorID string `json:"author_id"`
-	Saved    string `json:"saved"`
-	Message  string `json:"message,omitempty"`
-	Minor    bool   `json:"minor"`
-}
-
-type historyOut struct {
-	PageID     string       `json:"page_id"`
-	Versions   []versionRow `json:"versions"`
-	NextCursor string       `json:"next_cursor,omitempty"`
-}
-
-func getHistory(ctx context.Context, k *call, in getHistoryIn) (historyOut, string, error) {
-	w, err := list(k, lister[confluence.Version]{
-		cursor: in.Cursor, maxChars: in.MaxChars,
-		fetch: func(upstream string) (confluence.List[confluence.Version], error) {
-			return k.versions(ctx, in.PageID, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 20)})
-		},
-		show: func(v confluence.Version) string {
-			return strings.TrimSpace(fmt.Sprintf("- version %d, %s, by %s %s", v.Number, stamp(v.CreatedAt), v.AuthorID, line(v.Message))) + "\n"
-		},
-	})
-	if err != nil {
-		return historyOut{}, "", err
-	}
-	out := historyOut{PageID: in.PageID, Versions: []versionRow{}, NextCursor: w.next}
-	for _, v := range w.rows {
-		out.Versions = append(out.Versions, versionRow{Version: v.Number, AuthorID: v.AuthorID, Saved: stamp(v.CreatedAt), Message: line(v.Message), Minor: v.Minor})
-	}
-	return out, w.fenced(k, "versions"), nil
-}
-
-// versions lists those of a page, or of a blog post when there is no such page.
-func (k *call) versions(ctx context.Context, id string, paging confluence.Paging) (confluence.List[confluence.Version], error) {
-	kind, err := k.typeOf(ctx, id)
-	if err != nil {
-		return confluence.List[confluence.Version]{}, err
-	}
-	return k.site.Versions(ctx, id, kind, paging)
 }
 
 // typeOf tells page from blog post; they live under different paths.

@@ -47,8 +47,10 @@ type pageOut struct {
 	SpaceKey   string    `json:"space_key"`
 	ParentID   string    `json:"parent_id,omitempty"`
 	AuthorID   string    `json:"author_id,omitempty"`
+	Author     string    `json:"author,omitempty"`
 	Version    int       `json:"version"`
 	Updated    string    `json:"updated,omitempty"`
+	UpdatedBy  string    `json:"updated_by,omitempty"` // name, or id when there is none
 	AgeSeconds int64     `json:"age_seconds"`
 	URL        string    `json:"url"`
 	Labels     []string  `json:"labels"`
@@ -111,6 +113,9 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	}
 	if err := from.partOf(&p, mode); err != nil {
 		return pageOut{}, "", err
+	}
+	if mode != "rendered" { // which has the names in it
+		k.meet(ctx, append(mentions(p.Body), p.AuthorID, p.Version.AuthorID)...)
 	}
 	shown, err := k.bodyIn(mode, p, in.Section)
 	if err != nil {
@@ -183,10 +188,10 @@ func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody
 	case "blocks":
 		out.body, err = k.blocksOf(p.Body, p.SpaceKey)
 	case "section":
-		out.body, err = d.Section(section, k.view(p.SpaceKey))
+		out.body, err = d.Section(section, k.named(p.SpaceKey))
 		err = markupError(err)
 	default: // rendered too: it is HTML, which the reader of storage takes
-		r := d.Markdown(k.view(p.SpaceKey))
+		r := d.Markdown(k.named(p.SpaceKey))
 		out.body, out.hidden = r.Text, r.Hidden
 	}
 	return out, err
@@ -194,9 +199,9 @@ func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody
 
 func (k *call) showPage(p confluence.Page, mode string) pageOut {
 	out := pageOut{PageID: p.ID, Type: cmp.Or(p.Type, onPage), Status: p.Status, Title: line(p.Title), SpaceKey: p.SpaceKey,
-		ParentID: p.ParentID, AuthorID: p.AuthorID, Version: p.Version.Number, URL: p.WebURL, Labels: []string{}, Mode: mode, Untrusted: k.newUntrusted()}
+		ParentID: p.ParentID, AuthorID: p.AuthorID, Author: k.nameOf(p.AuthorID), Version: p.Version.Number, URL: p.WebURL, Labels: []string{}, Mode: mode, Untrusted: k.newUntrusted()}
 	if at := p.Version.CreatedAt; !at.IsZero() {
-		out.Updated = at.UTC().Format(time.RFC3339)
+		out.Updated, out.UpdatedBy = at.UTC().Format(time.RFC3339), cmp.Or(k.nameOf(p.Version.AuthorID), p.Version.AuthorID)
 		out.AgeSeconds = int64(max(0, k.started.Sub(at)).Seconds())
 	}
 	return out
@@ -246,6 +251,9 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 	fmt.Fprintf(&b, "%s (%s %s, space %s, version %d", out.Title, out.Type, out.PageID, out.SpaceKey, out.Version)
 	if out.Updated != "" {
 		fmt.Fprintf(&b, ", updated %s", out.Updated)
+	}
+	if out.UpdatedBy != "" {
+		fmt.Fprintf(&b, " by %s", out.UpdatedBy)
 	}
 	if out.Status != "" && out.Status != confluence.StatusCurrent {
 		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))

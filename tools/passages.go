@@ -23,9 +23,13 @@ const readAtOnce = 4
 func (k *call) passages(ctx context.Context, words string, hits []confluence.Hit) ([]passage, error) {
 	out := make([]passage, len(hits))
 	if words == "*" { // every page, without a passage
+		pages := pagesOf(ctx, k, hits, func(h confluence.Hit) (string, string) { return h.Type, h.ID })
 		for i, h := range hits {
 			h.Excerpt = ""
 			out[i] = k.excerpt(h)
+			if p, ok := pages[h.ID]; ok {
+				out[i].Version, out[i].URL = p.Version.Number, cmp.Or(p.WebURL, h.WebURL)
+			}
 		}
 		return out, nil
 	}

@@ -2,12 +2,20 @@ package tools
 
 import (
 	"context"
+	"maps"
 
 	"golang.org/x/sync/errgroup"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/policy"
 )
+
+// goingOn are the arguments of every listing: where to go on, and how much
+// text to show.
+type goingOn struct {
+	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
+	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+}
 
 // reaches reports whether a row of a space may be shown at all. A row whose
 // space is not known is not, where there is a limit.
@@ -45,6 +53,29 @@ func judged[T any](ctx context.Context, k *call, rows []T, of func(T) (kind, id 
 		}
 	}
 	return kept, nil
+}
+
+// pagesOf reads the pages and blog posts among rows, without their bodies, in
+// one request for each of the two kinds. A listing is shown without what they
+// add rather than not at all.
+func pagesOf[T any](ctx context.Context, k *call, rows []T, of func(T) (kind, id string)) map[string]confluence.Page {
+	ids := map[string][]string{}
+	for _, row := range rows {
+		kind, id := of(row)
+		ids[kind] = append(ids[kind], id)
+	}
+	out := map[string]confluence.Page{}
+	for _, kind := range []string{confluence.TypePage, confluence.TypeBlogPost} {
+		if len(ids[kind]) == 0 {
+			continue
+		}
+		pages, err := k.site.PagesByID(ctx, ids[kind], kind)
+		if err != nil {
+			k.catalog.cfg.Logger.DebugContext(ctx, "pages not read", "tool", k.tool.Name, "err", err)
+		}
+		maps.Copy(out, pages)
+	}
+	return out
 }
 
 // mayRead judges one page of a listing by itself.

@@ -16,9 +16,9 @@ import (
 
 // rule is what an argument must look like. It is read off the argument struct:
 // the JSON name and optionality from the json tag, the rest from the tag `is`,
-// a comma-separated list of a format name, enum=a|b, min=N and max=N. Numbers
-// bound the value of an integer, the characters of a string and the entries
-// of a list.
+// a comma-separated list of a format name, enum=a|b, min=N and max=N, and from
+// the tag next, a sentence. Numbers bound the value of an integer, the
+// characters of a string and the entries of a list.
 type rule struct {
 	kind     string // string, integer, boolean, array, object
 	format   string
@@ -28,6 +28,7 @@ type rule struct {
 	items    *rule
 	fields   map[string]*rule
 	order    []string
+	next     string // what to do when it is missing or empty; empty: an example
 }
 
 // Bounds of arguments that say nothing else.
@@ -81,6 +82,7 @@ func (r *rule) addFields(t reflect.Type) {
 		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
 		child := ruleOf(f.Type, f.Tag.Get("is"))
+		child.next = f.Tag.Get("next")
 		child.required = !strings.Contains(opts, "omitempty")
 		r.fields[name] = child
 		r.order = append(r.order, name)
@@ -247,6 +249,9 @@ func kindOf(v any) string {
 
 // example is the next step that shows a value that would be taken.
 func (r *rule) example(path string) string {
+	if r.next != "" {
+		return r.next
+	}
 	return "Send for example " + path + ": " + r.sample() + "."
 }
 

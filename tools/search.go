@@ -15,13 +15,13 @@ import (
 func searchTools() []*tool {
 	return []*tool{
 		read(spec{name: "search", title: "Search Confluence", group: policy.Search, action: policy.Read, listing: true,
-			about: "Find pages by words: passages with title, heading path, address, version and age. Filters narrow the result. cql adds a raw CQL condition; use query * to search by filters alone."},
+			about: "Find pages by words: passages with title, heading path, address, version and age. Filters narrow the result. cql adds a raw CQL condition. query * searches by filters or cql alone."},
 			nothing[searchIn], search),
 	}
 }
 
 type searchIn struct {
-	Query        string `json:"query" is:"line,min=1,max=500"`
+	Query        string `json:"query" is:"line,min=1,max=500" next:"Send words to find, or query: \"*\" to search by filters or cql alone."`
 	CQL          string `json:"cql,omitempty" is:"min=1,max=2000"`
 	SpaceKey     string `json:"space_key,omitempty" is:"key"`
 	Label        string `json:"label,omitempty" is:"label"`
@@ -29,8 +29,8 @@ type searchIn struct {
 	UpdatedSince string `json:"updated_since,omitempty" is:"time" jsonschema:"2026-01-31 or 7d"`
 	AncestorID   string `json:"ancestor_id,omitempty" is:"id"`
 	Limit        int    `json:"limit,omitempty" is:"min=1,max=25"`
-	Cursor       string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars     int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+
+	goingOn
 }
 
 type passage struct {
@@ -106,7 +106,8 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 }
 
 // cqlOf builds the query. Every value is quoted, and a raw condition is read
-// by our grammar before it is put into parentheses.
+// by our grammar before it is put into parentheses. Pages and blog posts are
+// looked for unless the caller says otherwise, or sends nothing but CQL.
 func (k *call) cqlOf(in searchIn) (string, error) {
 	var all []string
 	if in.Query != "*" {
@@ -116,11 +117,15 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 		// First, because Confluence drops this clause in the middle of others.
 		all = append(all, "siteSearch ~ "+confluence.QuoteCQL(strings.TrimLeft(in.Query, "*?+-! ")))
 	}
-	switch in.Type {
-	case "":
-		all = append(all, "type in (page, blogpost)")
-	default:
+	raw, err := parseCQL(in.CQL)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case in.Type != "":
 		all = append(all, "type = "+in.Type)
+	case raw.where == "" || in.Query != "*" && !raw.typed:
+		all = append(all, "type in (page, blogpost)")
 	}
 	add := func(field, value string) {
 		if value != "" {
@@ -133,18 +138,11 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 	if in.UpdatedSince != "" {
 		all = append(all, k.changedSince(in.UpdatedSince))
 	}
-	order := ""
-	if in.CQL != "" {
-		raw, err := parseCQL(in.CQL)
-		if err != nil {
-			return "", err
-		}
-		if raw.where != "" {
-			all = append(all, "("+raw.where+")")
-		}
-		order = raw.order
+	if raw.where != "" {
+		all = append(all, "("+raw.where+")")
 	}
-	if in.Query == "*" && order == "" {
+	order := raw.order
+	if in.Query == "*" && in.CQL == "" {
 		order = "ORDER BY lastmodified DESC"
 	}
 	return query{where: strings.Join(all, " AND "), order: order}.within(k.catalog.cfg.Spaces[k.info.Name]), nil

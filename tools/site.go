@@ -35,6 +35,9 @@ type PageSource interface {
 	// Page finds a page, or a blog post, by id.
 	Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error)
 	Pages(ctx context.Context, f confluence.PageFilter, p confluence.Paging) (confluence.List[confluence.Page], error)
+	// PagesByID reads pages, or blog posts, without their bodies. One that is
+	// not there, or not current, is missing from the answer.
+	PagesByID(ctx context.Context, ids []string, contentType string) (map[string]confluence.Page, error)
 	// Children lists direct children of a page or folder, folders included.
 	Children(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Node], error)
 	// Descendants lists the subtree to depth 1 to 10.
@@ -98,6 +101,9 @@ type AttachmentStore interface {
 type Directory interface {
 	CurrentUser(ctx context.Context) (confluence.User, error)
 	User(ctx context.Context, id string) (confluence.User, error)
+	// UsersByID reads many people at once. One that does not exist is missing
+	// from the answer.
+	UsersByID(ctx context.Context, ids []string) (map[string]confluence.User, error)
 	// FindUsers matches a part of the full name.
 	FindUsers(ctx context.Context, query string, p confluence.Paging) (confluence.List[confluence.User], error)
 	// Restrictions lists the own restrictions of one piece of content.

@@ -26,10 +26,10 @@ func spaceTools() []*tool {
 }
 
 type listSpacesIn struct {
-	Type     string `json:"type,omitempty" is:"enum=global|collaboration|knowledge_base|personal"`
-	Limit    int    `json:"limit,omitempty" is:"min=1,max=100"`
-	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+	Type  string `json:"type,omitempty" is:"enum=global|collaboration|knowledge_base|personal"`
+	Limit int    `json:"limit,omitempty" is:"min=1,max=100"`
+
+	goingOn
 }
 
 type getSpaceIn struct {

@@ -23,10 +23,10 @@ func userTools() []*tool {
 }
 
 type searchUserIn struct {
-	Query    string `json:"query" is:"line,min=1,max=200"`
-	Limit    int    `json:"limit,omitempty" is:"min=1,max=50"`
-	Cursor   string `json:"cursor,omitempty" is:"max=4000"`
-	MaxChars int    `json:"max_chars,omitempty" is:"min=200,max=100000"`
+	Query string `json:"query" is:"line,min=1,max=200"`
+	Limit int    `json:"limit,omitempty" is:"min=1,max=50"`
+
+	goingOn
 }
 
 type getUserIn struct {

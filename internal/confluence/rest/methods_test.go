@@ -119,8 +119,12 @@ func otherMethods() map[string]func(c *rest.Client, a arguments) error {
 			_, err := c.Upload(ctx, confluence.Upload{PageID: a.id, FileName: "f" + a.text, Comment: a.text, Size: 1, Content: strings.NewReader("x")})
 			return err
 		},
-		"CurrentUser":  func(c *rest.Client, _ arguments) error { _, err := c.CurrentUser(ctx); return err },
-		"User":         func(c *rest.Client, a arguments) error { _, err := c.User(ctx, "u"+a.id); return err },
+		"CurrentUser": func(c *rest.Client, _ arguments) error { _, err := c.CurrentUser(ctx); return err },
+		"User":        func(c *rest.Client, a arguments) error { _, err := c.User(ctx, "u"+a.id); return err },
+		"PagesByID": func(c *rest.Client, a arguments) error {
+			_, err := c.PagesByID(ctx, []string{a.id}, a.kind)
+			return err
+		},
 		"UsersByID":    func(c *rest.Client, a arguments) error { _, err := c.UsersByID(ctx, []string{"u" + a.id}); return err },
 		"FindUsers":    func(c *rest.Client, a arguments) error { _, err := c.FindUsers(ctx, "x"+a.text, p); return err },
 		"GroupsOf":     func(c *rest.Client, a arguments) error { _, err := c.GroupsOf(ctx, "u"+a.id, p); return err },
