@@ -74,47 +74,51 @@ func (p *parser) unexpected(t token) error {
 }
 
 func (p *parser) disjunction(depth int) (node, error) {
-	var parts anyOf
-	for {
-		n, err := p.conjunction(depth)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, n)
-		if !p.peek().keyword("OR") {
-			break
-		}
-		p.take()
+	parts, err := p.joined("OR", p.conjunction, depth)
+	if err != nil || len(parts) == 1 {
+		return only(parts), err
 	}
-	if len(parts) == 1 {
-		return parts[0], nil
-	}
-	slices.SortStableFunc(parts, cheapFirst)
-	return parts, nil
+	return anyOf(cheapestFirst(parts)), nil
 }
 
 func (p *parser) conjunction(depth int) (node, error) {
-	var parts all
+	parts, err := p.joined("AND", p.negation, depth)
+	if err != nil || len(parts) == 1 {
+		return only(parts), err
+	}
+	if s, ok := parts[1].(says); ok && s.site && len(parts) == 3 {
+		// Measured on Cloud in 2026: the middle one of three is not asked.
+		parts = []node{parts[0], parts[2]}
+	}
+	return all(cheapestFirst(parts)), nil
+}
+
+// joined reads one part, and more as long as the keyword follows.
+func (p *parser) joined(keyword string, part func(depth int) (node, error), depth int) ([]node, error) {
+	var parts []node
 	for {
-		n, err := p.negation(depth)
+		n, err := part(depth)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, n)
-		if !p.peek().keyword("AND") {
-			break
+		if !p.peek().keyword(keyword) {
+			return parts, nil
 		}
 		p.take()
 	}
-	if len(parts) == 1 {
-		return parts[0], nil
+}
+
+func only(parts []node) node {
+	if len(parts) == 0 {
+		return nil
 	}
-	if s, ok := parts[1].(says); ok && s.site && len(parts) == 3 {
-		// Measured on Cloud in 2026: the middle one of three is not asked.
-		parts = all{parts[0], parts[2]}
-	}
+	return parts[0]
+}
+
+func cheapestFirst(parts []node) []node {
 	slices.SortStableFunc(parts, cheapFirst)
-	return parts, nil
+	return parts
 }
 
 func cheapFirst(a, b node) int { return a.cost() - b.cost() }
