@@ -52,3 +52,24 @@ func (w *Writer) Sealed(ctx context.Context, integration int64) (map[string]int,
 	})
 	return out, failure("count sealed nodes", err)
 }
+
+// People lists every user the mirror knows of an integration; one whose row is
+// damaged is left out.
+func (w *Writer) People(ctx context.Context, integration int64) ([]Person, error) {
+	var out []Person
+	rows, err := w.m.read.QueryContext(ctx, "SELECT id, value, hash, name, username, email FROM person WHERE integration = ? ORDER BY id", integration)
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var p Person
+		var id, v string
+		var hash []byte
+		if err := r.Scan(&id, &v, &hash, &p.Name, &p.Username, &p.Email); err != nil {
+			return err
+		}
+		var broken int
+		if value(&p.Person, &broken, v, hash, integration, id) {
+			out = append(out, p)
+		}
+		return nil
+	})
+	return out, failure("list users", err)
+}

@@ -106,6 +106,22 @@ func (l *Listed) equals(have *Listed, labels string, files bool) bool {
 	return files && slices.Equal(slices.Sorted(slices.Values(stored)), slices.Sorted(slices.Values(l.Labels)))
 }
 
+// Missing gives the nodes of the space that are there and were not observed: what
+// a complete [Pass.Tighten] would hide or remove.
+func (p *Pass) Missing(ctx context.Context) ([]string, error) {
+	var out []string
+	rows, err := p.m.read.QueryContext(ctx, "SELECT id FROM node WHERE space = ? AND gone = 0", p.space.idx)
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		if _, there := p.seen[id]; !there {
+			out = append(out, id)
+		}
+		return err
+	})
+	return out, failure("compare nodes", err)
+}
+
 // Laxer reports whether the observations admit anybody to known nodes whom the
 // published rights do not, or place one elsewhere: what should be read twice
 // before it is published. Nodes that are new do not count.

@@ -1,0 +1,332 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/markup"
+	"confluence-mcp/store/guard"
+)
+
+// bodiesAtOnce is how many bodies are asked for in one request, and put as one
+// batch.
+const bodiesAtOnce = 100
+
+// chunk is a batch on its way from Confluence to the mirror.
+type chunk struct {
+	kind  string
+	ids   []string
+	fresh bool // different from what the mirror has, not only read long ago
+
+	pages    []Content
+	again    []Node // what was read of rights after the bodies
+	problems []Problem
+}
+
+// content fetches what is missing, different or, in a full pass, read before it
+// began, and puts it. A page that cannot be read keeps what the mirror has of it.
+func (w *sweep) content(ctx context.Context) error {
+	r := w.latest()
+	changed, old, err := w.pass.Outdated(ctx, r.listed(), w.since())
+	if err != nil {
+		return err
+	}
+	chunks := append(w.chunks(changed, true), w.chunks(old, false)...)
+	if err := w.putFolders(ctx, changed); err != nil {
+		return err
+	}
+	out := make(chan *chunk)
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(out)
+		return w.fetchAll(inner, chunks, out)
+	})
+	g.Go(func() error {
+		for c := range out {
+			if err := w.put(inner, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// since is when a full pass began: what was read before is read again.
+func (w *sweep) since() time.Time {
+	if w.job == nil || !w.job.full {
+		return time.Time{}
+	}
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return w.s.state.marks.Began
+}
+
+func (r *reading) listed() []Listed {
+	out := make([]Listed, 0, len(r.entries))
+	for _, e := range r.entries {
+		if e.folder == nil && e.kind != confluence.TypePage && e.kind != confluence.TypeBlogPost {
+			continue // it has no content to keep
+		}
+		l := Listed{ID: e.id, Version: e.version, Title: e.title, Labels: e.labels, Partial: !e.whole}
+		if e.whole {
+			l.Attachments = make(map[string]int, len(e.files))
+			for _, f := range e.files {
+				l.Attachments[f.ID] = f.Version.Number
+			}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// chunks cuts ids into batches of one kind.
+func (w *sweep) chunks(ids []string, fresh bool) []*chunk {
+	by := map[string][]string{}
+	for _, id := range ids {
+		if e := w.latest().entries[id]; e.folder == nil {
+			by[e.kind] = append(by[e.kind], id)
+		}
+	}
+	var out []*chunk
+	for _, kind := range []string{confluence.TypePage, confluence.TypeBlogPost} {
+		for part := range slices.Chunk(by[kind], bodiesAtOnce) {
+			out = append(out, &chunk{kind: kind, ids: part, fresh: fresh})
+		}
+	}
+	return out
+}
+
+func (w *sweep) putFolders(ctx context.Context, changed []string) error {
+	var folders []Content
+	for _, id := range changed {
+		if f := w.latest().entries[id].folder; f != nil {
+			page := *f
+			page.Version.Number = w.latest().entries[id].version
+			folders = append(folders, Content{Page: page, Text: page.Title})
+		}
+	}
+	if len(folders) == 0 {
+		return nil
+	}
+	_, err := w.pass.Put(ctx, folders, "")
+	return err
+}
+
+// fetchAll fetches batches, a few at once, and gives each on as it comes.
+func (w *sweep) fetchAll(ctx context.Context, chunks []*chunk, out chan<- *chunk) error {
+	return each(ctx, chunks, func(ctx context.Context, c *chunk) error {
+		if err := w.fetch(ctx, c); err != nil {
+			return err
+		}
+		select {
+		case out <- c:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// fetch reads the bodies of a batch, and after them the rights of what would
+// appear by it.
+func (w *sweep) fetch(ctx context.Context, c *chunk) error {
+	pages, err := w.bodies(ctx, c, c.ids)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(pages, func(a, b confluence.Page) int { return cmp.Compare(a.ID, b.ID) })
+	got := map[string]bool{}
+	for _, p := range pages {
+		if p.SpaceID != w.space.ID || p.Status != confluence.StatusCurrent {
+			continue
+		}
+		got[p.ID] = true
+		content, err := w.compose(ctx, p)
+		if fatal(ctx, err) {
+			return err
+		}
+		if err != nil {
+			c.problems = append(c.problems, problemOf(w.space.Key, p.ID, err))
+			continue
+		}
+		c.pages = append(c.pages, content)
+	}
+	w.gone(c, got)
+	if c.fresh && !w.fresh && w.first.rights {
+		return w.reread(ctx, c, pages)
+	}
+	return nil
+}
+
+// gone hides what was listed and then was not there.
+func (w *sweep) gone(c *chunk, got map[string]bool) {
+	bad := map[string]bool{}
+	for _, p := range c.problems {
+		bad[p.Page] = true
+	}
+	for _, id := range c.ids {
+		if !got[id] && !bad[id] {
+			n := w.latest().entries[id].node()
+			n.Clause, n.Cause = guard.Clause{}, causeGone
+			c.again = append(c.again, n)
+		}
+	}
+}
+
+// bodies reads pages, in smaller parts when all at once do not come: one page
+// that cannot be read is named and left.
+func (w *sweep) bodies(ctx context.Context, c *chunk, ids []string) ([]confluence.Page, error) {
+	pages, err := w.s.cfg.Source.Bodies(ctx, c.kind, ids)
+	switch {
+	case err == nil:
+		return pages, nil
+	case fatal(ctx, err):
+		return nil, err
+	case len(ids) == 1:
+		c.problems = append(c.problems, problemOf(w.space.Key, ids[0], err))
+		return nil, nil
+	}
+	half := len(ids) / 2
+	first, err := w.bodies(ctx, c, ids[:half])
+	if err != nil {
+		return nil, err
+	}
+	second, err := w.bodies(ctx, c, ids[half:])
+	return append(first, second...), err
+}
+
+// compose makes content of a page: labels and files from the listing where it
+// told them, and the rendered text.
+func (w *sweep) compose(ctx context.Context, p confluence.Page) (Content, error) {
+	e := w.latest().entries[p.ID]
+	p.SpaceKey = w.space.Key
+	c := Content{Page: p, Labels: e.labels, Attachments: e.files}
+	if !e.whole {
+		var err error
+		if c.Labels, c.Attachments, err = w.s.extrasOf(ctx, p); err != nil {
+			return c, err
+		}
+	}
+	var err error
+	c.Text, err = w.s.render(p)
+	return c, err
+}
+
+// extrasOf reads labels and files of one page.
+func (s *Sync) extrasOf(ctx context.Context, p confluence.Page) ([]string, []confluence.Attachment, error) {
+	all, err := s.cfg.Source.Labels(ctx, p.ID, p.Type)
+	if err != nil {
+		return nil, nil, err
+	}
+	var labels []string
+	for _, l := range all {
+		if l.Prefix == "global" {
+			labels = append(labels, l.Name)
+		}
+	}
+	var files []confluence.Attachment
+	err = everyPage(ctx, func(paging confluence.Paging) (string, error) {
+		l, err := s.cfg.Source.Attachments(ctx, p.ID, p.Type, paging)
+		files = append(files, l.Items...)
+		return l.Next, err
+	})
+	return labels, files, err
+}
+
+// render gives the text of a page. A page that breaks the renderer is that
+// page's problem.
+func (s *Sync) render(p confluence.Page) (text string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &confluence.Error{Kind: confluence.Invalid, Code: "page.render", Op: "render", Ref: "page " + p.ID,
+				Message: "the page could not be rendered", Err: fmt.Errorf("panic: %v", r)}
+		}
+	}()
+	doc, _ := markup.Parse(p.Body) // never nil: a page with a fault is shown as far as it can be read
+	return doc.Markdown(s.view(p.SpaceKey)).Text, nil
+}
+
+// view is how the tools show pages.
+func (s *Sync) view(spaceKey string) markup.View {
+	return markup.View{PageURL: func(space, title string) string {
+		if s.cfg.BaseURL == "" {
+			return ""
+		}
+		if space == "" {
+			space = spaceKey
+		}
+		return s.cfg.BaseURL + "/display/" + url.PathEscape(space) + "/" + strings.ReplaceAll(url.PathEscape(title), "%20", "+")
+	}}
+}
+
+// reread reads the rights of a batch and of everything above it again, after
+// its bodies: what was restricted before it was written is not shown.
+func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) error {
+	place := make(map[string]confluence.Page, len(pages))
+	for _, p := range pages {
+		place[p.ID] = p
+	}
+	ids := make([]string, 0, len(c.pages))
+	for i := range c.pages {
+		ids = append(ids, c.pages[i].ID)
+	}
+	above := w.latest().chain(ids)
+	var listed []string
+	for _, id := range above {
+		if e := w.latest().entries[id]; e != nil && e.kind == confluence.TypePage {
+			listed = append(listed, id)
+		}
+	}
+	up, err := w.s.cfg.Source.PagesByID(ctx, listed, confluence.TypePage)
+	if err != nil {
+		return err
+	}
+	for id, p := range up {
+		place[id] = p
+	}
+	for _, id := range append(ids, listed...) {
+		e := w.latest().entries[id]
+		n := e.node()
+		if p, there := place[id]; there && p.SpaceID == w.space.ID {
+			n.ParentID = p.ParentID
+			if n.Clause, n.Cause, err = w.s.clause(ctx, id); err != nil {
+				return err
+			}
+		} else {
+			n.Clause, n.Cause = guard.Clause{}, causeGone
+		}
+		c.again = append(c.again, n)
+	}
+	return nil
+}
+
+// put gives a batch to the mirror: what got stricter of it before its content.
+func (w *sweep) put(ctx context.Context, c *chunk) error {
+	w.report.Problems = append(w.report.Problems, c.problems...)
+	if len(c.again) > 0 {
+		if err := w.pass.Again(ctx, c.again...); err != nil {
+			return err
+		}
+	}
+	n, err := w.pass.Put(ctx, c.pages, strconv.Itoa(w.report.Read+len(c.pages)))
+	if err != nil {
+		return err
+	}
+	w.report.Read += len(c.pages)
+	w.report.Changed += n
+	w.job.tell(func(p *Progress) { p.PagesRead += len(c.pages) })
+	if n > 0 {
+		w.s.cfg.Changed()
+	}
+	return nil
+}

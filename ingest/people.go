@@ -1,0 +1,375 @@
+package ingest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/guard"
+)
+
+// Bounds of what is read of people.
+const (
+	callerAge    = 15 * time.Minute // memberships of a caller are never older
+	callerMemory = 24 * time.Hour   // how long somebody who asked is one of the callers
+	manyGroups   = 100              // with more than these, members are read by full passes only
+	mostRechecks = 50
+	usersAtOnce  = 100
+)
+
+// roster is one reading of all groups and their members.
+type roster struct {
+	at      time.Time
+	groups  []confluence.Group
+	members map[string][]string // groups by user
+	users   map[string]confluence.User
+	failed  map[string]error // groups whose members could not be read
+}
+
+// readRoster reads every group and who is in it; nil when there are so many
+// groups that only a full pass does.
+func (s *Sync) readRoster(ctx context.Context, full bool) (*roster, error) {
+	r := &roster{at: s.cfg.Now(), members: map[string][]string{}, users: map[string]confluence.User{}, failed: map[string]error{}}
+	err := everyPage(ctx, func(p confluence.Paging) (string, error) {
+		l, err := s.cfg.Source.Groups(ctx, p)
+		r.groups = append(r.groups, l.Items...)
+		return l.Next, err
+	})
+	if err != nil || !full && len(r.groups) > manyGroups {
+		return nil, err
+	}
+	var mu sync.Mutex
+	err = each(ctx, r.groups, func(ctx context.Context, g confluence.Group) error {
+		var members []confluence.User
+		err := everyPage(ctx, func(p confluence.Paging) (string, error) {
+			l, err := s.cfg.Source.GroupMembers(ctx, g.ID, p)
+			members = append(members, l.Items...)
+			return l.Next, err
+		})
+		if fatal(ctx, err) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			r.failed[g.ID] = err
+			return nil
+		}
+		for _, u := range members {
+			r.users[u.ID] = u
+			r.members[u.ID] = append(r.members[u.ID], g.ID)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// people reads accounts by id, what groups tell of them being less than that.
+func (s *Sync) accounts(ctx context.Context, r *roster, more []string) error {
+	ids := sortedUnique(append(slices.Collect(maps.Keys(r.users)), more...))
+	for part := range slices.Chunk(ids, usersAtOnce) {
+		got, err := s.cfg.Source.UsersByID(ctx, part)
+		if err != nil {
+			return err
+		}
+		maps.Copy(r.users, got)
+	}
+	return nil
+}
+
+// census is what a pass does about people: it publishes what got stricter at its
+// begin and what got laxer at its end, after the rights were read in between. A
+// membership counts only when it was there both times.
+type census struct {
+	s     *Sync
+	me    confluence.User
+	known map[string]Person
+	first *roster
+}
+
+// open reads everybody and takes from each what he lost. Somebody new comes with
+// what he has.
+func (c *census) open(ctx context.Context, full bool, report *Report) error {
+	known, err := c.s.cfg.Mirror.People(ctx, c.s.cfg.Integration.ID)
+	if err != nil {
+		return err
+	}
+	c.known = make(map[string]Person, len(known))
+	for _, p := range known {
+		c.known[p.ID] = p
+	}
+	if c.first, err = c.s.readRoster(ctx, full || len(known) == 0); err != nil {
+		return err
+	}
+	if c.first == nil {
+		return c.callers(ctx)
+	}
+	if err := c.s.registerGroups(ctx, c.first, report); err != nil {
+		return err
+	}
+	if err := c.s.accounts(ctx, c.first, append(slices.Collect(maps.Keys(c.known)), c.me.ID)); err != nil {
+		return err
+	}
+	report.Groups, report.People = len(c.first.groups), len(c.first.users)
+	return c.publish(ctx, c.first, func(old Person, known bool, groups []string) []string {
+		if !known || old.CheckedAt.IsZero() {
+			return groups
+		}
+		return common(old.Groups, groups)
+	})
+}
+
+// close reads everybody again and gives to each what he has had all the time.
+func (c *census) close(ctx context.Context) error {
+	if c.first == nil || !c.gains() {
+		return nil
+	}
+	second, err := c.s.readRoster(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err := c.s.accounts(ctx, second, slices.Collect(maps.Keys(c.known))); err != nil {
+		return err
+	}
+	return c.publish(ctx, second, func(old Person, _ bool, groups []string) []string {
+		return common(c.groupsOf(c.first, old.ID), groups)
+	})
+}
+
+// gains reports whether anybody has more than the mirror says.
+func (c *census) gains() bool {
+	for id, old := range c.known {
+		had := c.groupsOf(c.first, id)
+		if len(common(old.Groups, had)) != len(had) || !old.Active && c.first.users[id].Active {
+			return true
+		}
+	}
+	return false
+}
+
+// groupsOf are somebody's groups: of a group that could not be read, what was
+// known of it.
+func (c *census) groupsOf(r *roster, id string) []string {
+	out := slices.Clone(r.members[id])
+	for _, g := range c.known[id].Groups {
+		if r.failed[g] != nil {
+			out = append(out, g)
+		}
+	}
+	return sortedUnique(out)
+}
+
+// publish stores everybody of a reading.
+func (c *census) publish(ctx context.Context, r *roster, grant func(old Person, known bool, groups []string) []string) error {
+	var out []Person
+	for _, id := range slices.Sorted(maps.Keys(r.users)) {
+		old, known := c.known[id]
+		old.ID = id
+		p := c.s.person(r.users[id], grant(old, known, c.groupsOf(r, id)), r.at)
+		if known && !old.CheckedAt.IsZero() && !old.Active && r == c.first {
+			p.Active = false // it comes back with the second reading
+		}
+		if len(r.failed) > 0 && known && slices.ContainsFunc(old.Groups, func(g string) bool { return r.failed[g] != nil }) {
+			p.CheckedAt = old.CheckedAt // a part of it is as old as that
+		}
+		out = append(out, p)
+	}
+	for id, old := range c.known {
+		if _, there := r.users[id]; !there { // the account is no more
+			old.Active, old.Groups, old.CheckedAt = false, nil, r.at
+			out = append(out, old)
+		}
+	}
+	for part := range slices.Chunk(out, 1000) {
+		if err := c.s.cfg.Mirror.SetPeople(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sync) person(u confluence.User, groups []string, at time.Time) Person {
+	return Person{
+		Person: guard.Person{Integration: s.cfg.Integration.ID, ID: u.ID, Active: u.Active, Guest: u.Guest, App: u.Type == "app", Groups: groups, CheckedAt: at},
+		Name:   u.Name, Email: u.Email,
+	}
+}
+
+// registerGroups makes groups known before anybody is in them. A group that is
+// gone has no members any more; a list that is suddenly empty is not believed.
+func (s *Sync) registerGroups(ctx context.Context, r *roster, report *Report) error {
+	for _, id := range slices.Sorted(maps.Keys(r.failed)) {
+		report.problem(Problem{Code: "group", Text: "the members of group " + id + " could not be read: " + r.failed[id].Error()})
+	}
+	s.mu.Lock()
+	known := maps.Clone(s.groups)
+	s.mu.Unlock()
+	if len(r.groups) == 0 && len(known) > 0 {
+		return &confluence.Error{Kind: confluence.Unavailable, Op: "list groups", Message: "Confluence lists no groups where there were some"}
+	}
+	there := map[string]bool{}
+	all := make([]guard.Membership, 0, len(r.groups))
+	for _, g := range r.groups {
+		there[g.ID] = true
+		all = append(all, guard.Membership{Integration: s.cfg.Integration.ID, ID: g.ID, Name: g.Name})
+	}
+	if err := s.cfg.Mirror.SetGroups(ctx, all); err != nil {
+		return err
+	}
+	for id := range known {
+		if !there[id] {
+			if err := s.cfg.Mirror.DropGroup(ctx, s.cfg.Integration.ID, id); err != nil {
+				return err
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.groups = there
+	return nil
+}
+
+// callers reads the memberships of those who asked lately.
+func (c *census) callers(ctx context.Context) error {
+	return each(ctx, append(c.s.lately(), c.me.ID), func(ctx context.Context, id string) error {
+		err := c.s.readCaller(ctx, id, false)
+		if fatal(ctx, err) {
+			return err
+		}
+		return nil // the last good memberships stay until they are too old
+	})
+}
+
+// lately lists who asked within the memory.
+func (s *Sync) lately() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for id, at := range s.asked {
+		if s.cfg.Now().Sub(at) > callerMemory {
+			delete(s.asked, id)
+			continue
+		}
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// recheckCallers takes from those who asked lately what they lost since the pass
+// began, right before rights are loosened.
+func (s *Sync) recheckCallers(ctx context.Context) error {
+	ids := s.lately()
+	return each(ctx, ids[:min(len(ids), mostRechecks)], func(ctx context.Context, id string) error {
+		err := s.readCaller(ctx, id, true)
+		if fatal(ctx, err) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Membership makes sure that the groups of a caller, named by account id, were
+// read at most 15 minutes ago. Somebody Confluence does not know stays unknown,
+// which is no error. On an error the last good memberships stay in force until
+// they are too old.
+func (s *Sync) Membership(ctx context.Context, account string) error {
+	if s.cfg.Integration.Mode != guard.Synced || account == "" {
+		return nil
+	}
+	now := s.cfg.Now()
+	p, err := s.cfg.Mirror.Person(ctx, s.cfg.Integration.ID, account)
+	switch {
+	case err == nil && p.ID == account:
+		s.mu.Lock()
+		s.asked[account] = now
+		s.mu.Unlock()
+		if age := now.Sub(p.CheckedAt); age >= 0 && age < callerAge {
+			return nil
+		}
+	case err != nil && confluence.KindOf(err) != confluence.NotFound:
+		return err
+	}
+	return s.readCaller(ctx, account, false)
+}
+
+// readCaller reads somebody and his groups; lossOnly publishes only what he
+// lost.
+func (s *Sync) readCaller(ctx context.Context, id string, lossOnly bool) error {
+	at := s.cfg.Now()
+	old, err := s.cfg.Mirror.Person(ctx, s.cfg.Integration.ID, id)
+	known := err == nil && old.ID == id
+	if err != nil && confluence.KindOf(err) != confluence.NotFound {
+		return err
+	}
+	users, err := s.cfg.Source.UsersByID(ctx, []string{id})
+	if confluence.KindOf(err) == confluence.Invalid {
+		return nil // not even the form of an account id
+	}
+	if err != nil {
+		return err
+	}
+	u, there := users[id]
+	if !there {
+		if !known {
+			return nil
+		}
+		old.Active, old.Groups, old.CheckedAt = false, nil, at
+		return s.cfg.Mirror.SetPeople(ctx, []Person{old})
+	}
+	groups, err := s.groupsOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	p := s.person(u, groups, at)
+	p.Username = old.Username
+	if lossOnly && known {
+		p.Groups, p.Active = common(old.Groups, p.Groups), p.Active && old.Active
+	}
+	return s.cfg.Mirror.SetPeople(ctx, []Person{p})
+}
+
+// groupsOf reads the groups of one account and makes new ones known.
+func (s *Sync) groupsOf(ctx context.Context, id string) ([]string, error) {
+	var ids []string
+	var fresh []guard.Membership
+	err := everyPage(ctx, func(p confluence.Paging) (string, error) {
+		l, err := s.cfg.Source.GroupsOf(ctx, id, p)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, g := range l.Items {
+			ids = append(ids, g.ID)
+			if !s.groups[g.ID] {
+				fresh = append(fresh, guard.Membership{Integration: s.cfg.Integration.ID, ID: g.ID, Name: g.Name})
+			}
+		}
+		return l.Next, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(fresh) > 0 {
+		if err := s.cfg.Mirror.SetGroups(ctx, fresh); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		for _, g := range fresh {
+			s.groups[g.ID] = true
+		}
+		s.mu.Unlock()
+	}
+	return ids, nil
+}
+
+func common(a, b []string) []string {
+	out := []string{}
+	for _, x := range b {
+		if slices.Contains(a, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,280 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+)
+
+// Progress is how far a pass is.
+type Progress struct {
+	Spaces      int    `json:"spaces"` // to be read
+	SpacesDone  int    `json:"spaces_done"`
+	Space       string `json:"space,omitempty"` // key of the one that was begun last
+	Pages       int    `json:"pages"`           // known so far, of the spaces that were begun
+	PagesRead   int    `json:"pages_read"`      // bodies fetched
+	RightsRead  int    `json:"rights_read"`     // nodes whose own restrictions were read
+	PercentDone int    `json:"percent"`
+}
+
+func (p *Progress) percent() {
+	switch {
+	case p.Spaces == 0:
+		p.PercentDone = 0
+	default:
+		p.PercentDone = min(100, p.SpacesDone*100/p.Spaces)
+	}
+}
+
+// Problem is one thing a pass could not read, or had to hide.
+type Problem struct {
+	Space string `json:"space,omitempty"` // key
+	Page  string `json:"page,omitempty"`  // id
+	Code  string `json:"code"`
+	Text  string `json:"text"`
+}
+
+// Report says what a pass did. It is for people, and JSON.
+type Report struct {
+	Started  time.Time     `json:"started"`
+	Took     time.Duration `json:"took"`
+	Full     bool          `json:"full"`
+	Complete bool          `json:"complete"` // every space was read to its end
+	Spaces   int           `json:"spaces"`
+	Nodes    int           `json:"nodes"`             // whose rights were read
+	Read     int           `json:"read"`              // bodies fetched
+	Changed  int           `json:"changed"`           // of them new or different
+	Hidden   int           `json:"hidden"`            // not found any more, for the first time
+	Purged   int           `json:"purged"`            // not found again, or in the trash
+	Held     []string      `json:"held,omitempty"`    // keys of spaces where so much vanished that it is only hidden
+	Waiting  []string      `json:"waiting,omitempty"` // keys of spaces that go on in the next pass
+	People   int           `json:"people"`
+	Groups   int           `json:"groups"`
+	Problems []Problem     `json:"problems,omitempty"` // the first 200
+	Left     int           `json:"problems_left_out,omitempty"`
+}
+
+const mostProblems = 200
+
+func (r *Report) problem(p Problem) {
+	if len(r.Problems) >= mostProblems {
+		r.Left++
+		return
+	}
+	r.Problems = append(r.Problems, p)
+}
+
+func problemOf(space, page string, err error) Problem {
+	p := Problem{Space: space, Page: page, Code: confluence.Internal.String(), Text: "an unexpected error"}
+	if e := asError(err); e != nil {
+		p.Code, p.Text = e.StableCode(), e.Error()
+	}
+	return p
+}
+
+// States of a sync.
+const (
+	StateIdle      = "idle"
+	StateRunning   = "running"
+	StateReconnect = "needs_reconnect" // the credential was refused
+	StateForbidden = "forbidden"       // the account may not read what a sync must
+	StateLimited   = "rate_limited"
+	StateDown      = "upstream_down"
+	StateStore     = "store_failed" // the mirror cannot be written
+	StateFailed    = "failed"
+)
+
+// Status is what an admin sees of a sync.
+type Status struct {
+	State    string         `json:"state"`
+	Error    string         `json:"error,omitempty"` // of the last pass, one sentence
+	Code     string         `json:"code,omitempty"`
+	Since    time.Time      `json:"since,omitzero"`         // in this state of failure
+	Complete time.Time      `json:"last_complete,omitzero"` // when the last pass that read everything began
+	Age      time.Duration  `json:"age"`                    // since then; 0 when there was none
+	Full     time.Time      `json:"last_full,omitzero"`
+	Next     time.Time      `json:"next,omitzero"`
+	Running  *Progress      `json:"running,omitempty"`
+	Spaces   int            `json:"spaces"`
+	Nodes    int            `json:"nodes"`
+	Hidden   int            `json:"hidden"`                 // not found any more, not yet removed
+	Oldest   time.Time      `json:"oldest_rights,omitzero"` // of all spaces; zero: one was never read completely
+	Sealed   map[string]int `json:"sealed,omitempty"`       // nodes by cause
+	Last     Report         `json:"last"`
+}
+
+// state is what a sync remembers of itself; what outlives the process is also a
+// mark in the mirror.
+type state struct {
+	name, text, code string
+	since, next      time.Time
+	last             Report
+	marks            marks
+	loaded           bool
+}
+
+// marks are kept in the mirror under the name "sync".
+type marks struct {
+	Complete time.Time `json:"complete,omitzero"`
+	Full     time.Time `json:"full,omitzero"`
+	// Began is when a full pass began that has not ended: what was read since
+	// need not be read again.
+	Began time.Time `json:"began,omitzero"`
+}
+
+const markName = "sync"
+
+func (s *Sync) marks(ctx context.Context) (marks, error) {
+	s.mu.Lock()
+	m, loaded := s.state.marks, s.state.loaded
+	s.mu.Unlock()
+	if loaded {
+		return m, nil
+	}
+	text, err := s.cfg.Mirror.Mark(ctx, s.cfg.Integration.ID, markName)
+	if err != nil {
+		return m, err
+	}
+	if text != "" && json.Unmarshal([]byte(text), &m) != nil {
+		m = marks{} // as if nothing had ever been read: everything is compared anyway
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.marks, s.state.loaded = m, true
+	return m, nil
+}
+
+func (s *Sync) setMarks(ctx context.Context, m marks) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Mirror.SetMark(ctx, s.cfg.Integration.ID, markName, string(text)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.marks = m
+	return nil
+}
+
+func (s *Sync) fullIsDue(ctx context.Context) (bool, error) {
+	m, err := s.marks(ctx)
+	return m.Full.IsZero() || !m.Began.IsZero() || s.cfg.Now().Sub(m.Full) >= s.cfg.FullInterval, err
+}
+
+func (s *Sync) schedule(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.next = at
+}
+
+// Status tells how the sync is. What the mirror cannot tell is left empty.
+func (s *Sync) Status() Status {
+	ctx := context.Background() // a few rows of a local file
+	m, _ := s.marks(ctx)        // an unreadable mirror has no marks; State says so after the next pass
+	out := s.remembered(m)
+	spaces, err := s.cfg.Mirror.Spaces(ctx, s.cfg.Integration.ID)
+	if err != nil {
+		return out
+	}
+	out.Spaces = len(spaces)
+	for i, sp := range spaces {
+		out.Nodes += sp.Nodes
+		out.Hidden += sp.Gone
+		if i == 0 {
+			out.Oldest = sp.At
+		}
+	}
+	out.Sealed, _ = s.cfg.Mirror.Sealed(ctx, s.cfg.Integration.ID) // as above
+	return out
+}
+
+func (s *Sync) remembered(m marks) Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := Status{State: s.state.name, Error: s.state.text, Code: s.state.code, Since: s.state.since, Next: s.state.next,
+		Complete: m.Complete, Full: m.Full, Last: s.state.last}
+	if out.State == "" {
+		out.State = StateIdle
+	}
+	if !m.Complete.IsZero() {
+		out.Age = max(0, s.cfg.Now().Sub(m.Complete))
+	}
+	if s.job != nil {
+		s.job.mu.Lock()
+		p := s.job.progress
+		s.job.mu.Unlock()
+		out.State, out.Running = StateRunning, &p
+	}
+	return out
+}
+
+// conclude remembers how a pass ended.
+func (s *Sync) conclude(r Report, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.state.name
+	s.state.last = r
+	s.state.name, s.state.text, s.state.code = StateIdle, "", ""
+	if err != nil && !errors.Is(err, context.Canceled) {
+		p := problemOf("", "", err)
+		s.state.name, s.state.text, s.state.code = stateOf(err), p.Text, p.Code
+	}
+	if s.state.name != before {
+		s.state.since = s.cfg.Now()
+	}
+	if s.state.name == StateIdle {
+		s.state.since = time.Time{}
+	}
+}
+
+func stateOf(err error) string {
+	e := asError(err)
+	switch {
+	case e == nil:
+		return StateFailed
+	case len(e.StableCode()) > 6 && e.StableCode()[:6] == "store.":
+		return StateStore
+	case e.Kind == confluence.Expired:
+		return StateReconnect
+	case e.Kind == confluence.Denied:
+		return StateForbidden
+	case e.Kind == confluence.Limited:
+		return StateLimited
+	case e.Kind == confluence.Unavailable:
+		return StateDown
+	}
+	return StateFailed
+}
+
+func asError(err error) *confluence.Error {
+	var e *confluence.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// fatal reports whether an error ends the whole pass: nobody else will be
+// answered either, or nothing can be stored.
+func fatal(ctx context.Context, err error) bool {
+	if err == nil {
+		return false
+	}
+	e := asError(err)
+	return ctx.Err() != nil || e == nil || e.Kind == confluence.Expired || rateLimited(err) || stateOf(err) == StateStore
+}
+
+func rateLimited(err error) bool {
+	e := asError(err)
+	return e != nil && e.Kind == confluence.Limited && e.Code != tooLarge
+}
+
+const tooLarge = "limit.too_large"
+
+func sortedUnique(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
