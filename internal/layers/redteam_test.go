@@ -19,7 +19,6 @@ type attack struct{ what, waits string }
 
 // Reasons for rows whose target does not exist.
 const (
-	noSealing  = "no token is written to disk: nothing is sealed, no key file, no backup"
 	noMirror   = "there is no local full-text index; search runs in Confluence"
 	noOAuth    = "connecting by OAuth does not exist; no token endpoint or site list is asked"
 	noExchange = "no tool reads or writes files of the host; there is no exchange folder"
@@ -121,12 +120,12 @@ var redTeam = map[string]attack{
 
 	"K01": {what: "secrets in output, logs, metrics and files"},
 	"K02": {what: "secrets in the shown configuration", waits: "no command prints the configuration"},
-	"K03": {what: "a stolen database without its key", waits: noSealing},
+	"K03": {what: "a stolen database without its key"},
 	"K04": {what: "a sealed token moved to another row"},
 	"K05": {what: "a sealed token with a flipped bit"},
 	"K06": {what: "a key file others may read"},
 	"K07": {what: "profiling endpoints and core dumps"},
-	"K08": {what: "secrets in a backup", waits: noSealing},
+	"K08": {what: "secrets in a backup"},
 	"K09": {what: "a token endpoint that echoes secrets", waits: noOAuth},
 	"K10": {what: "secrets on the command line"},
 }
