@@ -73,10 +73,26 @@ func (s *Server) runTool(ctx context.Context, req mcp.CallToolRequest) (*mcp.Cal
 	if args == nil {
 		args = json.RawMessage("{}")
 	}
-	result, known := s.cfg.Catalog.Call(ctx, exchangeOf(ctx).caller, req.Params.Name, args, s.progress(ctx, req))
+	caller := exchangeOf(ctx).caller
+	caller.Client = clientOf(ctx)
+	done, asked, err := s.answered(ctx, req, caller)
+	if err != nil {
+		return nil, err
+	}
+	if done != nil {
+		return wireResult(*done), nil
+	}
+	result, known := s.cfg.Catalog.Call(ctx, caller, req.Params.Name, args, s.progress(ctx, req))
 	if !known {
 		result = tools.Failure(&confluence.Error{Kind: confluence.NotFound, Message: "There is no such tool.", Next: "List the tools again."})
 	}
+	if question := s.ask(ctx, req, caller, result); question != nil && !asked {
+		return question, nil
+	}
+	return wireResult(result), nil
+}
+
+func wireResult(result tools.Result) *mcp.CallToolResult {
 	out := &mcp.CallToolResult{
 		Content: []mcp.Content{mcp.NewTextContent(result.Text)},
 		IsError: result.IsError,
@@ -84,7 +100,7 @@ func (s *Server) runTool(ctx context.Context, req mcp.CallToolRequest) (*mcp.Cal
 	if len(result.Structured) > 0 {
 		out.StructuredContent = result.Structured
 	}
-	return out, nil
+	return out
 }
 
 // progress reports to a caller who asked for it, and is nil for others.

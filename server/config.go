@@ -91,6 +91,10 @@ type Config struct {
 	// with [Server.Authenticate].
 	Routes map[string]http.Handler
 
+	// Confirm takes a person's own word for a change where that is enough; nil:
+	// nobody is asked through their client.
+	Confirm Confirmer
+
 	// ClientNeeds names the client capabilities a tool cannot work without, by
 	// tool name; a 2026-07-28 call that lacks one is refused with -32021.
 	ClientNeeds map[string][]string

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -153,10 +154,7 @@ func neutral(p []byte, x *exchange) []byte {
 		return nil
 	}
 	x.failure = strconv.Itoa(e.Error.Code)
-	f := x.instead
-	if f == nil {
-		f = noSuchTool(e.Error.Message)
-	}
+	f := cmp.Or(x.instead, noSuchTool(e.Error.Message), noSuchState(e.Error.Message))
 	if f != nil {
 		out := append(bytes.Clone(prefix), f.body(e.ID)...)
 		return append(out, p[len(p)-trailing(p):]...)

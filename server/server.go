@@ -21,6 +21,7 @@ type Server struct {
 	bodies   bodies
 	crowd    crowd // of notification streams over HTTP
 	metrics  *metrics
+	states   *states
 	draining atomic.Bool
 
 	streams    context.Context // of open notification streams; ends first at shutdown
@@ -40,6 +41,7 @@ func New(cfg Config) (*Server, error) {
 		sessions: newSessions(cfg.Now, cfg.SessionIdle),
 		crowd:    crowd{open: map[string]int{}},
 		rates:    newRates(cfg.Now, cfg.Rate, cfg.Burst),
+		states:   newStates(cfg.Now),
 	}
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	if s.metrics, err = newMetrics(cfg.Metrics, s.sessions.count); err != nil {

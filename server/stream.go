@@ -126,6 +126,7 @@ type stream struct {
 	caller identity.Caller
 	fail   context.CancelFunc
 	legacy *streamSession
+	asked  asking
 
 	writing sync.Mutex
 	out     io.Writer
@@ -156,7 +157,7 @@ func (t *stream) take(ctx context.Context, l line) {
 	case m.Method == "notifications/cancelled":
 		t.cancel(string(m.Params.RequestID))
 	case m.Method == "":
-		// An answer; this server asks clients nothing.
+		t.asked.take(string(m.ID), l.text)
 	case !m.isRequest():
 		s.mcp.HandleMessage(s.mcp.WithContext(ctx, t.legacy), l.text)
 	default:

@@ -14,6 +14,7 @@ import (
 type streamSession struct {
 	id           string
 	notices      chan mcp.JSONRPCNotification
+	stream       *stream
 	subscription json.RawMessage // id of the subscriptions/listen request it serves
 
 	mu       sync.Mutex
@@ -28,7 +29,7 @@ type streamSession struct {
 // newSession makes a session whose notifications are written to the stream
 // until ctx ends.
 func (t *stream) newSession(ctx context.Context, id string) *streamSession {
-	s := &streamSession{id: id, notices: make(chan mcp.JSONRPCNotification, 100)}
+	s := &streamSession{id: id, stream: t, notices: make(chan mcp.JSONRPCNotification, 100)}
 	go func() {
 		for {
 			select {

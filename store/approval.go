@@ -80,8 +80,12 @@ func encodeApproval(r approval.Request) (public, private []byte, err error) {
 // chainStep is the line every step leaves in the audit log, in the step's own
 // transaction.
 func (p *Precious) chainStep(ctx context.Context, tx *sql.Tx, from, to approval.Request, e approval.Event) error {
+	reason := string(e.Word)
+	if e.Word == approval.Approve && e.Self {
+		reason = "self_confirm"
+	}
 	_, err := p.chain(ctx, tx, audit.Transition{Time: to.Changed, ApprovalID: to.ID, From: string(from.State), To: string(to.State),
-		Principal: cmp.Or(e.By.Principal, "server"), Reason: string(e.Word)})
+		Principal: cmp.Or(e.By.Principal, "server"), Reason: reason})
 	return err
 }
 

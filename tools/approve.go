@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"confluence-mcp/internal/approval"
@@ -44,14 +45,32 @@ func (k *call) repeat(ctx context.Context) error {
 	late := r.Late(k.started)
 	switch {
 	case r.State == approval.Executed && !late:
-		res := r.Private.Result
-		k.approvalID, k.answered = r.ID, &answer{text: res.Text, structured: res.Structured}
+		k.approvalID, k.answered = r.ID, made(r)
 	case r.State == approval.Rejected && !late:
 		return k.rejected(r)
 	case r.State == approval.Approved, r.State == approval.Executing, r.State == approval.InDoubt:
 		return k.waits(r)
 	}
 	return nil
+}
+
+// made is what a change that was executed answers. Of one that a person found
+// afterwards there is no more than the request tells.
+func made(r approval.Request) *answer {
+	if res := r.Private.Result; len(res.Structured) > 0 {
+		return &answer{text: res.Text, structured: res.Structured}
+	}
+	found := found(r)
+	return &answer{text: found.text(), structured: found}
+}
+
+func found(r approval.Request) receipt {
+	kind, id, _ := strings.Cut(r.Resource, " ")
+	note := "The details are not kept any more."
+	if r.Resolver != (approval.Person{}) {
+		note = "The answer of Confluence was lost; a person found that the change was made: " + stopped(line(r.Reason))
+	}
+	return receipt{ID: id, Type: kind, SpaceKey: r.SpaceKey, Summary: r.Summary, Notes: []string{note}}
 }
 
 // callID names the call, whatever it meets in Confluence.
@@ -186,7 +205,12 @@ func getApproval(ctx context.Context, k *call, in getApprovalIn) (approvalOut, s
 	}
 	k.approvalID = r.ID
 	out := approvalOut{ID: r.ID, State: string(r.State), Tool: r.Tool, Summary: r.Summary, Expires: stamp(r.Expires), Code: r.Code, Reason: line(r.Reason)}
-	if r.State == approval.Executed && len(r.Private.Result.Structured) > 0 {
+	switch {
+	case r.State != approval.Executed:
+	case len(r.Private.Result.Structured) == 0:
+		by := found(r)
+		out.Result = &by
+	default:
 		if err := json.Unmarshal(r.Private.Result.Structured, &out.Result); err != nil {
 			return approvalOut{}, "", fmt.Errorf("read the result: %w", err)
 		}
@@ -203,7 +227,7 @@ func approvalText(r approval.Request) string {
 	text := fmt.Sprintf("Approval %s is %s: %s.", r.ID, r.State, r.Summary)
 	switch {
 	case r.State == approval.Executed:
-		return text + "\n" + r.Private.Result.Text
+		return text + "\n" + made(r).text
 	case r.Reason != "":
 		text += "\nReason: " + stopped(line(r.Reason))
 	}

@@ -162,6 +162,12 @@ func (c *Catalog) landed(ctx context.Context, r approval.Request) (*receipt, err
 		return deleted(receipt{ID: in.CommentID, Type: onComment}, err)
 	case deleteAttachmentIn:
 		return k.landedFileDeletion(ctx, in)
+	case updateCommentIn:
+		return k.landedCommentChange(ctx, in)
+	case createSpaceIn:
+		return k.landedSpace(ctx, in)
+	case updateSpaceIn:
+		return k.landedSpaceChange(ctx, in)
 	}
 	return nil, errUnclear
 }

@@ -100,21 +100,6 @@ func (k *call) landedDelete(ctx context.Context, in deletePageIn) (*receipt, err
 	return &r, nil
 }
 
-func (k *call) landedMove(ctx context.Context, in movePageIn) (*receipt, error) {
-	p, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{})
-	if err != nil {
-		return nil, err
-	}
-	if in.Position != "" && in.Position != confluence.MoveAppend {
-		return nil, errUnclear // the order among siblings is not kept beforehand
-	}
-	if p.ParentID != in.TargetID {
-		return nil, nil
-	}
-	r := pageReceipt(p)
-	return &r, nil
-}
-
 func (k *call) landedLabel(ctx context.Context, in labelIn) (*receipt, error) {
 	p, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -306,16 +307,34 @@ func everyApproved() map[string]args {
 		"add_comment":       {"page_id": "1001", "body": "Is **this** so?"},
 		"upload_attachment": {"page_id": "1001", "filename": "notes.txt", "content": "one"},
 		"delete_attachment": {"attachment_id": "6001"},
+		"update_comment":    {"comment_id": "5001", "body": "Now it is otherwise."},
+		"create_space":      {"key": "NEW", "name": "New things"},
+		"update_space":      {"space_key": "ENG", "name": "Engineers"},
+		"delete_comment":    {"comment_id": "5001"},
+	}
+}
+
+// moreApproved are further calls of tools that have several ways to land.
+func moreApproved() map[string]args {
+	return map[string]args{
+		"move_page before":  {"page_id": "1020", "target_id": "1001", "position": "before"},
+		"move_page after":   {"page_id": "1001", "target_id": "1006", "position": "after"},
+		"move_page beside":  {"page_id": "1011", "target_id": "1001", "position": "before"},
+		"update_space text": {"space_key": "ENG", "description": "What engineers know."},
 	}
 }
 
 // A change whose answer was lost is found, one that never came there is proved
 // absent; neither is made again.
 func TestH12_ChangesInDoubtAreFoundOrProvedAbsent(t *testing.T) {
-	for tool, in := range everyApproved() {
+	all := everyApproved()
+	maps.Copy(all, moreApproved())
+	for name, in := range all {
+		tool, _, _ := strings.Cut(name, " ")
 		for _, lose := range []string{"before", "after"} {
-			t.Run(tool+" lost "+lose, func(t *testing.T) {
+			t.Run(name+" lost "+lose, func(t *testing.T) {
 				a := newApproving(t)
+				a.site.Apply(`{"kind":"content","id":"1020","type":"page","space":"ENG","parent":"1000","title":"The last of the row","storage":"<p>x</p>"}`)
 				a.shaky.lose = lose
 				r := a.approve(a.ask(tool, in))
 				require.Equal(t, approval.InDoubt, r.State, r.Reason)

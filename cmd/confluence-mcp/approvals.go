@@ -23,7 +23,8 @@ func (p program) approvalsCommand() *cobra.Command {
 server make exactly that change, once. Whoever runs these commands decides as the
 owner of the data folder; what was asked over stdio on this very machine can only
 be approved here with approvals.self_confirm in the configuration.`}
-	c.AddCommand(p.approvalsListCommand(), p.approvalsShowCommand(), p.approvalsApproveCommand(), p.approvalsRejectCommand())
+	c.AddCommand(p.approvalsListCommand(), p.approvalsShowCommand(), p.approvalsApproveCommand(), p.approvalsRejectCommand(),
+		p.approvalsCancelCommand(), p.approvalsResolveCommand())
 	return c
 }
 
@@ -223,7 +224,8 @@ type approvalAnswer struct {
 	Code        string          `json:"code,omitempty"`
 	Reason      string          `json:"reason,omitempty"`
 	Attempts    int             `json:"attempts,omitempty"`
-	View        string          `json:"view,omitempty"` // proves that it was looked at; sent back to approve
+	ResolvedBy  string          `json:"resolved_by,omitempty"` // who ended a doubt by hand
+	View        string          `json:"view,omitempty"`        // proves that it was looked at; sent back to approve
 	Diff        string          `json:"diff,omitempty"`
 	Args        json.RawMessage `json:"args,omitempty"`
 	Result      json.RawMessage `json:"result,omitempty"`
@@ -233,7 +235,7 @@ func answerApproval(r approval.Request, now time.Time) approvalAnswer {
 	return approvalAnswer{ID: r.ID, State: string(r.State), NeedsHuman: r.NeedsHuman(now), Digest: r.Digest, Tool: r.Tool, Action: r.Action, Summary: plain(r.Summary),
 		Requester: r.Requester, Profile: r.Profile, Site: r.Site, SpaceKey: r.SpaceKey, Resource: r.Resource, BaseVersion: r.BaseVersion,
 		Revision: r.Revision, Rule: r.RuleID, Because: r.Because, Replaces: r.Replaces, Created: day(r.Created), Expires: day(r.Expires), Changed: day(r.Changed),
-		Decided: day(r.Decided), DecidedBy: r.Decider.Principal, Code: r.Code, Reason: plain(r.Reason), Attempts: r.Attempts, Result: r.Private.Result.Structured}
+		Decided: day(r.Decided), DecidedBy: r.Decider.Principal, Code: r.Code, Reason: plain(r.Reason), Attempts: r.Attempts, ResolvedBy: r.Resolver.Principal, Result: r.Private.Result.Structured}
 }
 
 func (p program) printApproval(r approval.Request, whole, asJSON bool) error {
@@ -248,7 +250,7 @@ func (p program) printApproval(r approval.Request, whole, asJSON bool) error {
 	for _, row := range [][2]string{
 		{"id", a.ID}, {"state", a.State}, {"what", a.Summary}, {"tool", a.Tool}, {"asked by", a.Requester.Principal}, {"owner of the key", a.Requester.Owner}, {"profile", a.Profile + " " + a.Revision},
 		{"rule", a.Rule}, {"because", plain(a.Because)}, {"site", a.Site}, {"space", a.SpaceKey}, {"resource", a.Resource}, {"replaces", a.Replaces},
-		{"asked", a.Created}, {"until", a.Expires}, {"decided", a.Decided}, {"decided by", a.DecidedBy}, {"reason", a.Reason}, {"digest", a.Digest},
+		{"asked", a.Created}, {"until", a.Expires}, {"decided", a.Decided}, {"decided by", a.DecidedBy}, {"resolved by", a.ResolvedBy}, {"reason", a.Reason}, {"digest", a.Digest},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(w, "%s:\t%s\n", row[0], row[1])

@@ -39,6 +39,7 @@ func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) 
 	for pattern, h := range map[string]func(*http.Request, server.Agent) (any, error){
 		"GET /api/approvals": api.list, "GET /api/approvals/{id}": api.show,
 		"POST /api/approvals/{id}/approve": api.approve, "POST /api/approvals/{id}/reject": api.reject, "POST /api/approvals/{id}/cancel": api.cancel,
+		"POST /api/approvals/{id}/resolve": api.resolve,
 	} {
 		sc.Routes[pattern] = api.answer(h)
 	}
@@ -115,9 +116,13 @@ func (api *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
 func (api *approvalAPI) find(ctx context.Context, id string, a server.Agent) (approval.Request, error) {
 	one, err := api.e.desk.Show(ctx, id)
 	if err == nil && !a.Approver && one.Requester.Agent != a.Name {
-		err = &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: id, Message: "There is no approval with this id.", Next: "Check the id."}
+		err = noApproval(id)
 	}
 	return one, err
+}
+
+func noApproval(id string) error {
+	return &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: id, Message: "There is no approval with this id.", Next: "Check the id."}
 }
 
 func (api *approvalAPI) show(r *http.Request, a server.Agent) (any, error) {
@@ -143,6 +148,8 @@ func (api *approvalAPI) view(one approval.Request, a server.Agent) string {
 type verdictBody struct {
 	View   string `json:"view"`
 	Reason string `json:"reason"`
+	Landed *bool  `json:"landed"`
+	Note   string `json:"note"`
 }
 
 // verdict reads what an approver sends. A page of another site can't send JSON
@@ -152,7 +159,7 @@ func (api *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, a
 	if !a.Approver {
 		return b, approval.Request{}, &confluence.Error{Kind: confluence.Denied, Code: "approval.right", Message: "This agent may not decide approvals.", Next: "Ask the administrator for the approver right."}
 	}
-	bad := &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body cannot be read.", Next: `Send a JSON object: {"view":"…"} to approve, {"reason":"…"} to reject.`}
+	bad := &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body cannot be read.", Next: `Send a JSON object: {"view":"…"} to approve, {"reason":"…"} to reject, {"landed":true,"note":"…"} to resolve.`}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return b, approval.Request{}, bad
 	}
@@ -198,16 +205,40 @@ func (api *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
 	return answerApproval(done, api.now()), nil
 }
 
-// cancel is the requesting agent's own withdrawal.
+// cancel is the requesting agent's own withdrawal, or an administrator's.
 func (api *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
-	one, err := api.find(r.Context(), r.PathValue("id"), a)
-	if err == nil && one.Requester.Agent != a.Name {
-		err = &confluence.Error{Kind: confluence.Denied, Message: "Only who asked can cancel.", Next: "Reject it instead."}
+	one, err := api.e.desk.Show(r.Context(), r.PathValue("id"))
+	own := err == nil && one.Requester.Agent == a.Name
+	switch {
+	case err == nil && !own && !a.Approver && !a.Admin:
+		err = noApproval(one.ID)
+	case err == nil && !own && !a.Admin:
+		err = &confluence.Error{Kind: confluence.Denied, Message: "Only who asked, or an administrator, can cancel.", Next: "Reject it instead."}
 	}
 	if err != nil {
 		return nil, err
 	}
-	done, err := api.e.desk.Cancel(r.Context(), one.ID, one.Requester)
+	w := approval.Withdrawal{ID: one.ID, By: one.Requester}
+	if !own {
+		w.By, w.Admin = api.person(r.Context(), a), true
+	}
+	done, err := api.e.desk.Cancel(r.Context(), w)
+	if err != nil {
+		return nil, err
+	}
+	return answerApproval(done, api.now()), nil
+}
+
+// resolve ends a doubt by the word of an approver who looked in Confluence.
+func (api *approvalAPI) resolve(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := api.verdict(r, a)
+	if err != nil {
+		return nil, err
+	}
+	if b.Landed == nil {
+		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.missing", Message: "landed is missing.", Next: `Send {"landed":true,"note":"…"} or {"landed":false,"note":"…"}.`}
+	}
+	done, err := api.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: api.person(r.Context(), a), Landed: *b.Landed, Note: b.Note})
 	if err != nil {
 		return nil, err
 	}

@@ -167,8 +167,8 @@ func (p program) serverConfig(e *engine) server.Config {
 	return server.Config{
 		Catalog: e.catalog, Version: version, Instructions: instructions, Logger: e.logger, Now: p.now, Drain: drain,
 		AllowedOrigins: e.cfg.HTTP.AllowedOrigins, AllowedHosts: e.cfg.HTTP.AllowedHosts,
-		Metrics: e.metrics(),
-		Ready:   func() (bool, any) { return e.ready() },
+		Metrics: e.metrics(), Confirm: confirmer{e},
+		Ready: func() (bool, any) { return e.ready() },
 	}
 }
 

@@ -15,7 +15,7 @@ type Word string
 const (
 	Approve  Word = "approve"
 	Reject   Word = "reject"
-	Cancel   Word = "cancel"  // by the requester
+	Cancel   Word = "cancel"  // by the requester, or an administrator
 	Expire   Word = "expire"  // the clock
 	Outdate  Word = "outdate" // what it would change has changed
 	Deny     Word = "deny"    // policy, or the approver's right, says no now
@@ -28,17 +28,19 @@ const (
 	Find     Word = "find"    // the change is there after all
 	Miss     Word = "miss"    // the change is not there
 	Unclear  Word = "unclear" // it could not be found out
+	Landed   Word = "landed"  // a person found that the change was made
+	Missing  Word = "missing" // a person found that it was not
 )
 
 // Event is one thing that happens to a request, with what its guard looks at.
 type Event struct {
 	Word    Word
 	At      time.Time
-	By      Person // approve, reject, cancel
-	Right   bool   // approve, reject, claim: the decider has the right to decide, now
+	By      Person // approve, reject, cancel, landed, missing
+	Right   bool   // approve, reject, claim, landed, missing: the decider has the right to decide, now; cancel: is an administrator
 	Self    bool   // approve: the requester's own confirmation is enough here
 	Digest  string // approve: of what the decider saw
-	Reason  string // reject, deny, outdate, fail, conflict: for the requester
+	Reason  string // reject, deny, outdate, fail, conflict, landed, missing: for the requester
 	Code    string // deny, fail: stable code
 	Attempt string // claim and all that comes after it
 	Result  Result // done, find
@@ -66,6 +68,8 @@ func (r Request) Apply(e Event) (next Request, changed bool, err error) {
 		changed, err = next.settle(e)
 	case Find, Miss, Unclear:
 		changed, err = next.reconcile(e)
+	case Landed, Missing:
+		changed, err = next.resolve(e)
 	default:
 		err = refuse(confluence.Internal, "", "unknown event", "")
 	}
@@ -123,14 +127,7 @@ func (r *Request) withdraw(e Event) (bool, error) {
 	open := r.State == Pending || r.State == Approved
 	switch e.Word {
 	case Cancel:
-		if e.By.Principal != r.Requester.Principal {
-			return false, refuse(confluence.NotFound, "", "You have no approval with this id.", "Check the id.")
-		}
-		if r.State != Pending {
-			return false, r.wrongState()
-		}
-		r.State, r.Code, r.Reason = Cancelled, "approval.cancelled", "Cancelled by the requester."
-		return true, nil
+		return r.cancel(e)
 	case Expire:
 		if !open || !r.Late(e.At) {
 			return false, nil
@@ -144,6 +141,21 @@ func (r *Request) withdraw(e Event) (bool, error) {
 	r.State, r.Code, r.Reason = Stale, "approval.stale", e.Reason
 	if e.Word == Deny {
 		r.State, r.Code = Cancelled, e.Code
+	}
+	return true, nil
+}
+
+func (r *Request) cancel(e Event) (bool, error) {
+	own := e.By.Principal == r.Requester.Principal
+	switch {
+	case !own && !e.Right:
+		return false, refuse(confluence.NotFound, "", "You have no approval with this id.", "Check the id.")
+	case r.State != Pending:
+		return false, r.wrongState()
+	}
+	r.State, r.Code, r.Reason = Cancelled, "approval.cancelled", "Cancelled by the requester."
+	if !own {
+		r.Reason = "Cancelled by an administrator."
 	}
 	return true, nil
 }
@@ -210,6 +222,26 @@ func (r *Request) reconcile(e Event) (bool, error) {
 	default:
 		r.State, r.Code = Failed, "approval.not_applied"
 		r.Reason = "The change was not made, and is not tried again by itself. It is safe to ask for it again."
+	}
+	return true, nil
+}
+
+// resolve ends a request in doubt by the word of a person who looked in
+// Confluence. Nothing is made or repeated by it.
+func (r *Request) resolve(e Event) (bool, error) {
+	note := strings.TrimSpace(e.Reason)
+	switch {
+	case !e.Right:
+		return false, refuse(confluence.Denied, "approval.right", "You may not decide approvals.", "Ask the administrator for the approver right.")
+	case r.State != InDoubt:
+		return false, r.wrongState()
+	case note == "" || utf8.RuneCountInString(note) > maxReason:
+		return false, refuse(confluence.Invalid, "input.reason", "Ending a doubt needs a note of at most 500 characters.", "Say what was found in Confluence; the agent reads it.")
+	}
+	r.Resolver, r.Reason = e.By, note
+	r.State, r.Code = Failed, "approval.not_applied"
+	if e.Word == Landed {
+		r.State, r.Code = Executed, ""
 	}
 	return true, nil
 }

@@ -47,7 +47,7 @@ func (m *model) step(word string, f facts) bool {
 		if f.right && f.reason {
 			rows["reject"] = "rejected"
 		}
-		if f.who == "bot" {
+		if f.who == "bot" || f.right {
 			rows["cancel"] = "cancelled"
 		}
 		rows["outdate"], rows["deny"] = "stale", "cancelled"
@@ -72,6 +72,12 @@ func (m *model) step(word string, f facts) bool {
 			rows["undone"] = "failed"
 		}
 	case "in_doubt":
+		if to := map[string]string{"landed": "executed", "missing": "failed"}[word]; to != "" {
+			if f.right && f.reason {
+				m.state = to
+			}
+			return f.right && f.reason
+		}
 		if f.attempt != m.attempt {
 			return false
 		}
@@ -118,7 +124,7 @@ type facts struct {
 	attempt                     string
 }
 
-var words = []string{"approve", "reject", "cancel", "expire", "outdate", "deny", "claim", "done", "conflict", "fail", "undone", "lose", "find", "miss", "unclear"}
+var words = []string{"approve", "reject", "cancel", "expire", "outdate", "deny", "claim", "done", "conflict", "fail", "undone", "lose", "find", "miss", "unclear", "landed", "missing"}
 
 func draw(r *rand.Rand, now time.Duration, attempt string) (string, facts) {
 	likely := func() bool { return r.IntN(8) != 0 }

@@ -128,6 +128,7 @@ type Request struct {
 	Attempt  string // marks the last start
 	Attempts int
 	Retry    time.Time // not to be started before
+	Resolver Person    // who ended a doubt by hand
 
 	Private Private `json:"-"` // kept apart
 }

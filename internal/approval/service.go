@@ -207,13 +207,41 @@ func (s *Service) decide(ctx context.Context, v Verdict, word Word) (Request, er
 	return next, err
 }
 
-// Cancel is the requester's own withdrawal. Kind NotFound for everybody else.
-func (s *Service) Cancel(ctx context.Context, id string, by Person) (Request, error) {
-	r, err := s.Show(ctx, id)
+// Withdrawal is a wish to end a request nobody has decided about. Admin says
+// that By administers the server.
+type Withdrawal struct {
+	ID    string
+	By    Person
+	Admin bool
+}
+
+// Cancel ends a pending request: the requester's own, or any for an
+// administrator. Kind NotFound for everybody else.
+func (s *Service) Cancel(ctx context.Context, w Withdrawal) (Request, error) {
+	r, err := s.Show(ctx, w.ID)
 	if err != nil {
 		return r, err
 	}
-	return s.take(ctx, r, Event{Word: Cancel, By: by})
+	return s.take(ctx, r, Event{Word: Cancel, By: w.By, Right: w.Admin})
+}
+
+// Finding is what a person saw in Confluence of a change whose outcome was
+// lost. Note is for the requester, and for the record.
+type Finding struct {
+	ID     string
+	By     Person
+	Landed bool // the change is there
+	Note   string
+}
+
+// Resolve ends a request in doubt by hand. Only who may decide approvals can;
+// a change that was not made is not repeated, it may be asked for again.
+func (s *Service) Resolve(ctx context.Context, f Finding) (Request, error) {
+	word := Missing
+	if f.Landed {
+		word = Landed
+	}
+	return s.decide(ctx, Verdict{ID: f.ID, By: f.By, Reason: f.Note}, word)
 }
 
 // Outdate ends a request whose ground has changed.
@@ -246,6 +274,10 @@ func (s *Service) spread(r Request) {
 	s.mu.Lock()
 	close(s.changed)
 	s.changed = make(chan struct{})
+	if r.State.Ended() {
+		delete(s.look, r.ID)
+		delete(s.alarmed, r.ID)
+	}
 	s.mu.Unlock()
 	s.cfg.Tell(r)
 }

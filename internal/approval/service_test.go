@@ -250,7 +250,7 @@ func TestH08_OthersRequestsAreNotThere(t *testing.T) {
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
 	_, err = o.Wait(context.Background(), agent.Principal, "00000000000000000000000000000000", 0)
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
-	_, err = o.Cancel(context.Background(), r.ID, cat)
+	_, err = o.Cancel(context.Background(), approval.Withdrawal{ID: r.ID, By: cat})
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
 	nobody := approval.Person{Principal: "n", Agent: "nobody"}
 	for _, id := range []string{r.ID, "00000000000000000000000000000000"} {

@@ -38,7 +38,7 @@ var redTeam = map[string]attack{
 	"A07": {what: "another caller's session"},
 	"A08": {what: "invented and ended sessions"},
 	"A09": {what: "headers that contradict the body"},
-	"A10": {what: "tampered, foreign, stale and reused request state", waits: "no tool asks the client back, so no request state is ever given out"},
+	"A10": {what: "tampered, foreign, stale and reused request state"},
 	"A11": {what: "a key in the URL"},
 	"A12": {what: "answers a shared cache would keep"},
 	"A13": {what: "one caller floods"},
