@@ -31,6 +31,8 @@ type Agent struct {
 	ActForUsers bool
 	Admin       bool
 	Approver    bool
+	Rate        float64 // requests a second of the agent as a whole; 0: the server's default
+	Burst       int     // requests at once; 0: twice the rate
 	Created     time.Time
 	Expires     time.Time
 	Revoked     time.Time // zero while the key is good
@@ -53,8 +55,8 @@ func (p *Precious) AddAgent(ctx context.Context, a Agent) (seal.Secret, error) {
 	}
 	key, id := newKey()
 	sum := sha256.Sum256([]byte(key))
-	_, err := p.db.ExecContext(ctx, `INSERT INTO agent(name, key_id, key_sha256, owner, profile, integration, user, act_for_users, admin, approver, created, expires)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`, a.Name, id, sum[:], a.Owner, a.Profile, a.Integration, a.User, a.ActForUsers, a.Admin, a.Approver, at(p.now()), maybeStamp(a.Expires))
+	_, err := p.db.ExecContext(ctx, `INSERT INTO agent(name, key_id, key_sha256, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, a.Name, id, sum[:], a.Owner, a.Profile, a.Integration, a.User, a.ActForUsers, a.Admin, a.Approver, a.Rate, a.Burst, at(p.now()), maybeStamp(a.Expires))
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
 		return seal.Secret{}, &confluence.Error{Kind: confluence.Conflict, Op: "add agent", Ref: a.Name,
 			Message: "an agent of this name exists already", Next: "Choose another name; the name of a revoked agent stays taken so that the audit log stays true."}
@@ -75,9 +77,17 @@ func checkAgent(a Agent) error {
 		return invalidAgent(a.Name, "a fixed identity needs an integration and a user", "Give it as INTEGRATION:USER.")
 	case a.ActForUsers && a.User != "":
 		return invalidAgent(a.Name, "an agent acts either for the users it names per request or as one fixed user, not both", "Leave one of the two out.")
+	case a.Rate < 0 || a.Rate > maxRate || a.Burst < 0 || a.Burst > maxBurst || a.Burst > 0 && a.Rate == 0:
+		return invalidAgent(a.Name, "the rate is out of bounds", "Give at most 10000 requests a second, and a burst only with a rate.")
 	}
 	return nil
 }
+
+// Bounds of an agent's own rate.
+const (
+	maxRate  = 10_000
+	maxBurst = 100_000
+)
 
 func invalidAgent(name, message, next string) error {
 	return &confluence.Error{Kind: confluence.Invalid, Op: "agent", Ref: name, Message: message, Next: next}
@@ -152,7 +162,7 @@ func (p *Precious) RevokeAgent(ctx context.Context, name string) error {
 	return err
 }
 
-const agentColumns = "name, key_id, owner, profile, integration, user, act_for_users, admin, approver, created, expires, revoked"
+const agentColumns = "name, key_id, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires, revoked"
 
 type scanner interface{ Scan(...any) error }
 
@@ -162,7 +172,7 @@ func scanAgent(row scanner, more ...any) (Agent, error) {
 		created          string
 		expires, revoked sql.NullString
 	)
-	dest := append([]any{&a.Name, &a.KeyID, &a.Owner, &a.Profile, &a.Integration, &a.User, &a.ActForUsers, &a.Admin, &a.Approver, &created, &expires, &revoked}, more...)
+	dest := append([]any{&a.Name, &a.KeyID, &a.Owner, &a.Profile, &a.Integration, &a.User, &a.ActForUsers, &a.Admin, &a.Approver, &a.Rate, &a.Burst, &created, &expires, &revoked}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return a, err
 	}

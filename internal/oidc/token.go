@@ -259,21 +259,25 @@ func scalar(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// verifiedEmail is the address the issuer vouches for, or "". Only plain ones
-// in lower case count: an address that looks like somebody's, or that two
-// programs would fold differently, is nobody's.
+// verifiedEmail is the address the issuer vouches for, or "".
 func (c claims) verifiedEmail() string {
 	var verified bool
 	if json.Unmarshal(c["email_verified"], &verified) != nil || !verified {
 		return ""
 	}
-	address := c.text("email")
-	local, host, ok := strings.Cut(address, "@")
-	plain := !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= unicode.MaxASCII || r >= 'A' && r <= 'Z' })
-	if !ok || local == "" || host == "" || strings.Contains(host, "@") || !plain || len(address) > maxName {
-		return ""
+	if address := c.text("email"); PlainAddress(address) {
+		return address
 	}
-	return address
+	return ""
+}
+
+// PlainAddress reports whether an e-mail address can name somebody: plain
+// ASCII in lower case, at most 255 bytes. An address that looks like
+// somebody's, or that two programs would fold differently, is nobody's.
+func PlainAddress(address string) bool {
+	local, host, ok := strings.Cut(address, "@")
+	odd := strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= unicode.MaxASCII || r >= 'A' && r <= 'Z' })
+	return ok && local != "" && host != "" && !strings.Contains(host, "@") && !odd && len(address) <= maxName
 }
 
 // isName reports whether a text can name a subject or an account.
