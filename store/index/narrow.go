@@ -1,0 +1,71 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	"confluence-mcp/store/guard"
+)
+
+// folderType is found only when it is asked for: a folder has no text.
+const folderType = "folder"
+
+// narrowing is what of a query is not about words, made ready for one segment.
+type narrowing struct {
+	seg      *live
+	spaces   []bool // by place; nil: any
+	kinds    []bool
+	within   []uint64 // bits; nil: any
+	since    uint32
+	ancestor uint32
+	rights   *guard.Snapshot
+}
+
+// narrowing gives false when nothing of the segment can match.
+func (s *search) narrowing(seg *live) (narrowing, bool) {
+	q := s.query
+	n := narrowing{seg: seg, ancestor: q.Ancestor, rights: s.view.Snapshot(), kinds: make([]bool, len(seg.kinds))}
+	for i, k := range seg.kinds {
+		n.kinds[i] = k == q.Type || q.Type == "" && k != folderType
+	}
+	if q.SpaceKey != "" || q.Integration != 0 {
+		n.spaces = make([]bool, len(seg.spaces))
+		for i, sp := range seg.spaces {
+			n.spaces[i] = (q.SpaceKey == "" || strings.EqualFold(sp.key, q.SpaceKey)) && (q.Integration == 0 || sp.integration == q.Integration)
+		}
+	}
+	if !q.UpdatedSince.IsZero() {
+		n.since = uint32(max(q.UpdatedSince.Unix(), 0))
+	}
+	for _, k := range []struct{ mark, value string }{{"L", q.Label}, {"A", q.AuthorID}} {
+		if k.value != "" {
+			n.keyword(k.mark + k.value)
+		}
+	}
+	return n, slices.Contains(n.kinds, true) && (n.spaces == nil || slices.Contains(n.spaces, true))
+}
+
+// keyword keeps only documents with a keyword; none when it cannot be read.
+func (n *narrowing) keyword(word string) {
+	set := newBits(n.seg.docs)
+	if dict, err := n.seg.bleve.Segment().Dictionary(fieldKeywords); err == nil {
+		if docs, err := documents(dict, word); err == nil {
+			setAll(set, docs)
+		}
+	}
+	if n.within == nil {
+		n.within = set
+		return
+	}
+	for k := range set {
+		n.within[k] &= set[k]
+	}
+}
+
+func (n *narrowing) keeps(doc, node uint32) bool {
+	return n.kinds[n.seg.kind[doc]] &&
+		(n.spaces == nil || n.spaces[n.seg.space[doc]]) &&
+		n.seg.saved[doc] >= n.since &&
+		(n.within == nil || n.within[doc>>6]>>(doc&63)&1 == 1) &&
+		(n.ancestor == 0 || n.rights.Under(node, n.ancestor))
+}

@@ -1,0 +1,371 @@
+package index
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+
+	"github.com/blevesearch/vellum"
+)
+
+// part is a clause with what the index has of it.
+type part struct {
+	clause
+	words []listed
+	idf   float32    // of a beginning
+	sets  [][]uint64 // of a beginning: bits, by segment
+	pairs [][]uint32 // of a phrase: documents with all its words, by segment
+	marks [][]byte   // of a phrase: its forms as they stand in the field of marks
+}
+
+// listed is a word and where its postings of each segment are in the arena.
+type listed struct {
+	word  string
+	idf   float32
+	found int // documents
+	spans []span
+}
+
+type span struct{ from, to int }
+
+func (s *search) postings(w *listed, segment int) postings {
+	at := w.spans[segment]
+	return postings{s.arena.docs[at.from:at.to], s.arena.freq[at.from:at.to]}
+}
+
+// look reads what the index has of every clause.
+func (s *search) look(asked question) error {
+	s.parts = make([]part, len(asked.clauses))
+	for i, c := range asked.clauses {
+		p := &s.parts[i]
+		p.clause = c
+		var err error
+		switch c.kind {
+		case beginning:
+			err = s.lookBeginning(p)
+		case phrase:
+			err = s.lookPhrase(p)
+		default:
+			err = s.lookWord(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookWord reads the forms of a word. They are one word: what is rare in one
+// language is not worth more.
+func (s *search) lookWord(p *part) error {
+	found := 0
+	for _, form := range p.forms {
+		w, err := s.list(form[0])
+		if err != nil {
+			return err
+		}
+		found += w.found
+		p.words = append(p.words, w)
+	}
+	for i := range p.words {
+		p.words[i].idf = s.stats.idf(min(found, s.stats.docs))
+	}
+	return nil
+}
+
+func (s *search) list(word string) (listed, error) {
+	w := listed{word: word, spans: make([]span, len(s.segs))}
+	for i, seg := range s.segs {
+		from := len(s.arena.docs)
+		if err := seg.list(word, s.arena); err != nil {
+			return w, err
+		}
+		w.spans[i] = span{from, len(s.arena.docs)}
+		docs := s.arena.docs[from:]
+		for _, d := range docs {
+			if int(d) >= seg.docs {
+				return w, errShape
+			}
+		}
+		w.found += len(docs) - seg.countGone(docs)
+	}
+	w.idf = s.stats.idf(w.found)
+	return w, nil
+}
+
+func (l *live) countGone(docs []uint32) int {
+	if l.gone == nil {
+		return 0
+	}
+	n := 0
+	for _, d := range docs {
+		n += int(l.gone[d>>6] >> (d & 63) & 1)
+	}
+	return n
+}
+
+// mostWords is how many words of a segment a beginning stands for.
+const mostWords = 2000
+
+func (s *search) lookBeginning(p *part) error {
+	found, err := s.gather(p, p.forms[0][0])
+	if err != nil {
+		return err
+	}
+	if found == 0 {
+		if err := s.shortened(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather marks the documents that have a word of that beginning.
+func (s *search) gather(p *part, start string) (found int, err error) {
+	p.sets = make([][]uint64, len(s.segs))
+	until := append([]byte(start), 0xff)
+	for i, seg := range s.segs {
+		set, words := newBits(seg.docs), 0
+		err := seg.eachList([]byte(start), until, func(docs []uint32) bool {
+			for _, d := range docs {
+				if int(d) < seg.docs {
+					set[d>>6] |= 1 << (d & 63)
+				}
+			}
+			words++
+			s.cut = s.cut || words >= mostWords || s.slow.Err() != nil
+			return words < mostWords && s.slow.Err() == nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		for k, gone := range seg.gone {
+			set[k] &^= gone
+		}
+		for _, w := range set {
+			found += bits.OnesCount64(w)
+		}
+		p.sets[i] = set
+	}
+	p.idf = s.stats.idf(found)
+	return found, nil
+}
+
+// shortestStem is how short an ending may leave a word for it to stand in for a
+// beginning; longestEnding how much may be taken off.
+const (
+	shortestStem  = 4
+	longestEnding = 5
+)
+
+// shortened takes a beginning that reaches into the ending which the index took
+// off: what is left of the word is asked for instead.
+func (s *search) shortened(p *part) error {
+	whole := p.forms[0][0]
+	for cut := 1; cut <= longestEnding && len(whole)-cut >= shortestStem; cut++ {
+		w, err := s.list(whole[:len(whole)-cut])
+		if err != nil {
+			return err
+		}
+		if w.found > 0 {
+			p.kind, p.words = oneWord, []listed{w}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *search) lookPhrase(p *part) error {
+	p.pairs = make([][]uint32, len(s.segs))
+	places := map[string]int{}
+	for _, form := range p.forms {
+		var words []int
+		var marks []byte
+		for _, word := range form {
+			at, ok := places[word]
+			if !ok {
+				w, err := s.list(word)
+				if err != nil {
+					return err
+				}
+				at = len(p.words)
+				places[word], p.words = at, append(p.words, w)
+			}
+			words = append(words, at)
+			marks = appendMark(marks, word)
+		}
+		p.marks = append(p.marks, marks)
+		for i := range s.segs {
+			p.pairs[i] = union(p.pairs[i], s.together(p, words, i))
+		}
+	}
+	return nil
+}
+
+// together lists the documents of a segment that have all words.
+func (s *search) together(p *part, words []int, segment int) []uint32 {
+	lists := make([][]uint32, 0, len(words))
+	for _, at := range words {
+		lists = append(lists, s.postings(&p.words[at], segment).docs)
+	}
+	slices.SortFunc(lists, func(a, b []uint32) int { return len(a) - len(b) })
+	out := slices.Clone(lists[0])
+	for _, l := range lists[1:] {
+		out = intersect(out, l)
+	}
+	return out
+}
+
+// intersect keeps of a what b has too; both rise.
+func intersect(a, b []uint32) []uint32 {
+	kept := a[:0]
+	for _, d := range a {
+		at, ok := gallop(b, d)
+		if ok {
+			kept = append(kept, d)
+		}
+		b = b[at:]
+	}
+	return kept
+}
+
+func gallop(in []uint32, want uint32) (int, bool) {
+	step := 1
+	for step < len(in) && in[step] < want {
+		step *= 2
+	}
+	from := step / 2
+	at, ok := slices.BinarySearch(in[min(from, len(in)):min(step+1, len(in))], want)
+	return at + min(from, len(in)), ok
+}
+
+func union(a, b []uint32) []uint32 {
+	if len(a) == 0 {
+		return b
+	}
+	out := append(a, b...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// mark sets the bits of the documents of a segment that may match.
+func (s *search) mark(p *part, to []uint64, segment int) {
+	switch p.kind {
+	case beginning:
+		copy(to, p.sets[segment])
+	case phrase:
+		setAll(to, p.pairs[segment])
+	default:
+		for i := range p.words {
+			setAll(to, s.postings(&p.words[i], segment).docs)
+		}
+	}
+}
+
+func setAll(to []uint64, docs []uint32) {
+	for _, d := range docs {
+		to[d>>6] |= 1 << (d & 63)
+	}
+}
+
+// score adds what the part is worth.
+func (s *search) score(p *part, to []float32, segment int) {
+	if p.kind == beginning {
+		worth := once(p.idf)
+		for k, set := range p.sets[segment] {
+			for ; set != 0; set &= set - 1 {
+				to[k<<6+bits.TrailingZeros64(set)] += worth
+			}
+		}
+		return
+	}
+	for i := range p.words {
+		w := &p.words[i]
+		s.stats.score(to, s.segs[segment], s.postings(w, segment), w.idf)
+	}
+}
+
+// phrases reports whether a document has every phrase where it must, and none
+// where it must not.
+func (s *search) phrases(segment int, seg *live, doc uint32) (bool, error) {
+	var marks []byte
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.kind != phrase {
+			continue
+		}
+		has := false
+		if _, may := slices.BinarySearch(p.pairs[segment], doc); may {
+			if s.slow.Err() != nil {
+				s.cut = true
+				return false, nil
+			}
+			if marks == nil {
+				var err error
+				if marks, err = seg.marks(doc); err != nil {
+					return false, err
+				}
+			}
+			has = slices.ContainsFunc(p.marks, func(form []byte) bool { return contains(marks, form) })
+		}
+		if has == p.not {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// contains reports whether marks hold a run of others.
+func contains(marks, run []byte) bool {
+	for from := 0; ; {
+		at := bytes.Index(marks[from:], run)
+		if at < 0 {
+			return false
+		}
+		if at += from; at%markBytes == 0 {
+			return true
+		}
+		from = at + 1
+	}
+}
+
+// eachList calls with the documents of every word in a range, until told to
+// stop.
+func (l *live) eachList(from, until []byte, call func(docs []uint32) bool) error {
+	if l.words == nil {
+		return l.eachListSlowly(from, until, call)
+	}
+	it, err := l.words.fst.Iterator(from, until)
+	var out postings
+	for ; err == nil; err = it.Next() {
+		_, value := it.Current()
+		out.docs, out.freq = out.docs[:0], out.freq[:0]
+		if err := l.words.documents(value, &out); err != nil {
+			return err
+		}
+		if !call(out.docs) {
+			return nil
+		}
+	}
+	if err == vellum.ErrIteratorDone {
+		return nil
+	}
+	return err
+}
+
+func (l *live) eachListSlowly(from, until []byte, call func(docs []uint32) bool) error {
+	dict, err := l.bleve.Segment().Dictionary(fieldWords)
+	if err != nil {
+		return err
+	}
+	for it := dict.AutomatonIterator(nil, from, until); ; {
+		entry, err := it.Next()
+		if err != nil || entry == nil {
+			return err
+		}
+		docs, err := documents(dict, entry.Term)
+		if err != nil || !call(docs) {
+			return err
+		}
+	}
+}

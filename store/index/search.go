@@ -1,0 +1,260 @@
+package index
+
+import (
+	"context"
+	"math/bits"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/guard"
+)
+
+// Query is a question and what narrows it. Text is in the language of
+// questions: words, "phrases", beginnings*, +word and -word; empty or * is
+// everything, in the order of nodes. What is zero does not narrow.
+//
+// Folders are found only with the type folder. After is the Next of an answer
+// to the same question; the package binds it to the question, not to a caller.
+type Query struct {
+	Text         string
+	Integration  int64
+	SpaceKey     string
+	Type         string // page, blogpost, folder
+	Label        string
+	AuthorID     string    // who made it, or saved the newest version
+	UpdatedSince time.Time // to the second
+	Ancestor     uint32    // index of a node: everything below
+	Limit        int       // 0: 10, at most 1,000
+	After        string
+	Facets       bool
+}
+
+// Limits of one answer, and the time that phrases, beginnings and near words
+// may take together.
+const (
+	defaultLimit = 10
+	mostHits     = 1000
+	slowTime     = 150 * time.Millisecond
+)
+
+// Hit is a node that was found. Scores compare within one answer only, and are
+// not to be shown: they depend on pages the caller may not see.
+type Hit struct {
+	Index uint32
+	Score float64
+}
+
+// Answer is what a caller finds.
+type Answer struct {
+	Hits   []Hit
+	Total  int    // of all pages of the answer; exact, unless Cut
+	Facets Facets // when asked for
+	Next   string // cursor of what follows; empty at the end
+	Fuzzy  bool   // nothing matched as written: words one letter off were taken
+	Cut    bool   // a phrase or a beginning took too long: there may be more
+	Terms  *Terms // to find the words in a text
+}
+
+// Search answers a question with what the view shows, and nothing else. The
+// text of a question is never wrong. Kind Invalid for a cursor of another
+// question; kind Unavailable with code "index.building" while there is no index.
+func (x *Index) Search(ctx context.Context, v *guard.View, q Query) (a Answer, err error) {
+	after, err := q.start()
+	if err != nil {
+		return Answer{}, err
+	}
+	if v == nil {
+		return Answer{}, &confluence.Error{Kind: confluence.Denied, Op: "search", Message: "nobody asks"}
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	on, err := x.borrow()
+	if err != nil {
+		return Answer{}, err
+	}
+	defer x.giveBack(on)
+	s := search{ctx: ctx, view: v, query: q, words: x.words, top: top{limit: min(limit, mostHits), after: after}}
+	err = x.guarded(on, func() error {
+		a, err = s.answer(on, x.words.question(q.Text))
+		return err
+	})
+	return a, err
+}
+
+// search is one question being answered.
+type search struct {
+	ctx      context.Context
+	slow     context.Context
+	view     *guard.View
+	query    Query
+	segs     []*live
+	stats    collection
+	pools    *pools
+	arena    *postings // of all parts
+	words    *analyser
+	parts    []part
+	top      top
+	total    int
+	facets   *counting
+	cut      bool
+	expanded bool // near words instead of those asked for
+}
+
+func (s *search) answer(on *shelf, asked question) (Answer, error) {
+	slow, cancel := context.WithTimeout(s.ctx, slowTime)
+	defer cancel()
+	s.slow, s.pools, s.arena = slow, &on.pools, on.pools.postings()
+	defer s.pools.giveBack(s.arena)
+	snap, err := on.snapshot()
+	if err != nil {
+		return Answer{}, unavailable("search", err)
+	}
+	defer snap.Close()
+	if s.segs, err = on.segments.of(snap); err != nil {
+		return Answer{}, err
+	}
+	s.stats = collect(s.segs)
+	if err := s.run(asked); err != nil {
+		return Answer{}, err
+	}
+	if s.total == 0 && s.top.after == nil && !s.cut {
+		near, err := s.near(on, asked)
+		if err != nil {
+			return Answer{}, err
+		}
+		if len(near.clauses) > 0 {
+			if err := s.run(near); err != nil {
+				return Answer{}, err
+			}
+			s.expanded = s.total > 0
+			asked = near
+		}
+	}
+	return s.result(asked), nil
+}
+
+func (s *search) result(asked question) Answer {
+	a := Answer{Total: s.total, Cut: s.cut, Fuzzy: s.expanded, Terms: s.terms(asked)}
+	a.Hits = s.top.sorted()
+	if len(a.Hits) > 0 && len(a.Hits) == s.top.limit {
+		a.Next = s.query.cursor(a.Hits[len(a.Hits)-1])
+	}
+	if s.facets != nil {
+		a.Facets = s.facets.facets()
+	}
+	return a
+}
+
+// run answers from all segments.
+func (s *search) run(asked question) error {
+	if s.query.Facets {
+		s.facets = newCounting()
+	}
+	if !asked.all && len(asked.clauses) == 0 {
+		return nil
+	}
+	if err := s.look(asked); err != nil {
+		return err
+	}
+	for i, seg := range s.segs {
+		if err := s.ctx.Err(); err != nil {
+			return &confluence.Error{Kind: confluence.Unavailable, Op: "search", Err: err, Message: "the search was given up"}
+		}
+		if err := s.segment(i, seg, asked.all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// segment finds and counts in one segment.
+func (s *search) segment(i int, seg *live, all bool) error {
+	narrow, ok := s.narrowing(seg)
+	if !ok {
+		return nil
+	}
+	w := s.pools.workspace(seg.docs)
+	defer s.pools.spaces.Put(w)
+	s.match(w, i, seg, all)
+	var facets *tally
+	if s.facets != nil {
+		facets = newTally(seg)
+		defer func() { s.facets.add(facets) }()
+	}
+	for word, set := range w.found {
+		for set != 0 {
+			doc := uint32(word<<6 + bits.TrailingZeros64(set))
+			set &= set - 1
+			node := seg.node[doc]
+			if !narrow.keeps(doc, node) || !s.view.Sees(node) {
+				continue
+			}
+			if ok, err := s.phrases(i, seg, doc); err != nil || !ok {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			s.total++
+			s.top.offer(Hit{Index: node, Score: float64(w.score[doc])})
+			if facets != nil {
+				facets.count(doc)
+			}
+		}
+	}
+	return nil
+}
+
+// match sets found to the documents that may match, phrases by their words
+// only, and score to what they are worth.
+func (s *search) match(w *workspace, i int, seg *live, all bool) {
+	must := false
+	for p := range s.parts {
+		part := &s.parts[p]
+		if part.not {
+			continue
+		}
+		clear(w.here)
+		s.mark(part, w.here, i)
+		s.score(part, w.score, i)
+		switch {
+		case part.must && !must:
+			must = true
+			w.found, w.here = w.here, w.found
+		case part.must:
+			for k := range w.found {
+				w.found[k] &= w.here[k]
+			}
+		case !must:
+			for k := range w.found {
+				w.found[k] |= w.here[k]
+			}
+		}
+	}
+	if all {
+		fill(w.found, seg.docs)
+	}
+	for p := range s.parts {
+		if part := &s.parts[p]; part.not && part.kind != phrase {
+			clear(w.here)
+			s.mark(part, w.here, i)
+			for k := range w.found {
+				w.found[k] &^= w.here[k]
+			}
+		}
+	}
+	for k, gone := range seg.gone {
+		w.found[k] &^= gone
+	}
+}
+
+func fill(set []uint64, n int) {
+	for k := range set {
+		set[k] = ^uint64(0)
+	}
+	if n%64 != 0 {
+		set[len(set)-1] = 1<<(n%64) - 1
+	}
+}
