@@ -86,3 +86,13 @@ func (e *Engine) Integration(name string) (Integration, bool) {
 	}
 	return Integration{}, false
 }
+
+// First gives the integration meant by a caller without a user who names none;
+// false when nothing is connected.
+func (e *Engine) First() (Integration, bool) {
+	all := e.cfg.Integrations()
+	if len(all) == 0 {
+		return Integration{}, false
+	}
+	return all[0], true
+}

@@ -17,43 +17,21 @@ import (
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/retrieve"
 	"confluence-mcp/store/guard"
+	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
 func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-// scan is an index that knows nothing and looks through everything each time.
-// stale are texts that it still takes for those of a page.
-type scan struct {
-	m     *mirror.Mirror
-	stale map[string]string
-	asked []retrieve.Query
+// heard is an index that remembers what it was asked.
+type heard struct {
+	*index.Index
+	asked []index.Query
 }
 
-func (s *scan) Search(ctx context.Context, v *guard.View, q retrieve.Query) (retrieve.Found, error) {
-	s.asked = append(s.asked, q)
-	all, err := s.m.Follower().All(ctx, 0, 10_000)
-	if err != nil {
-		return retrieve.Found{}, err
-	}
-	var hits []retrieve.Hit
-	for _, p := range all {
-		text := cmp.Or(s.stale[p.ID], p.Title+" "+p.Text)
-		if !v.Sees(p.Index) || q.Text != "*" && !strings.Contains(strings.ToLower(text), strings.ToLower(q.Text)) ||
-			q.Integration != 0 && p.Integration != q.Integration || q.SpaceKey != "" && p.SpaceKey != q.SpaceKey ||
-			q.Ancestor != 0 && !v.Snapshot().Under(p.Index, q.Ancestor) {
-			continue
-		}
-		hits = append(hits, retrieve.Hit{Index: p.Index})
-	}
-	out := retrieve.Found{Total: len(hits)}
-	from, _ := strconv.Atoi(q.After)
-	slices.SortFunc(hits, func(a, b retrieve.Hit) int { return cmp.Compare(a.Index, b.Index) })
-	out.Hits = hits[min(from, len(hits)):]
-	if len(out.Hits) > q.Limit {
-		out.Hits, out.Next = out.Hits[:q.Limit], strconv.Itoa(from+q.Limit)
-	}
-	return out, nil
+func (h *heard) Search(ctx context.Context, v *guard.View, q index.Query) (index.Answer, error) {
+	h.asked = append(h.asked, q)
+	return h.Index.Search(ctx, v, q)
 }
 
 // box is a mirror with two integrations and an engine over it.
@@ -62,7 +40,7 @@ type box struct {
 	t     testing.TB
 	ctx   context.Context
 	m     *mirror.Mirror
-	index *scan
+	index *heard
 	now   time.Time
 	sites []retrieve.Integration
 
@@ -72,10 +50,14 @@ type box struct {
 
 func fresh(t testing.TB) *box {
 	b := &box{t: t, ctx: context.Background(), now: noon()}
-	m, err := mirror.Open(b.ctx, mirror.Config{Dir: t.TempDir(), Now: func() time.Time { return b.now }})
+	dir, now := t.TempDir(), func() time.Time { return b.now }
+	m, err := mirror.Open(b.ctx, mirror.Config{Dir: dir, Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
-	b.m, b.index = m, &scan{m: m, stale: map[string]string{}}
+	x, err := index.Open(b.ctx, index.Config{Dir: dir, Now: now, Log: m.Follower()})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, x.Close()) })
+	b.m, b.index = m, &heard{Index: x}
 	w := m.Writer()
 	for id, name := range []string{"acme", "beta"} {
 		i := retrieve.Integration{Integration: guard.Integration{ID: int64(id + 1), Name: name, Mode: guard.Synced, Account: "bot", Anonymous: true}, Edition: confluence.Cloud}
@@ -128,7 +110,14 @@ type doc struct {
 	version                    int
 }
 
+// sync is a whole pass over a space, and the index after it.
 func (b *box) sync(integration int64, sp confluence.Space, view guard.Principal, docs ...doc) {
+	b.t.Helper()
+	b.fill(integration, sp, view, docs...)
+	require.NoError(b.t, b.index.Follow(b.ctx))
+}
+
+func (b *box) fill(integration int64, sp confluence.Space, view guard.Principal, docs ...doc) {
 	b.t.Helper()
 	p, err := b.m.Writer().Begin(b.ctx, integration, sp)
 	require.NoError(b.t, err)
@@ -175,6 +164,9 @@ func ids(a retrieve.Answer) []string {
 	}
 	return out
 }
+
+// sorted are the ids where their order does not matter.
+func sorted(a retrieve.Answer) []string { return slices.Sorted(slices.Values(ids(a))) }
 
 // pages makes n open pages that all say a word.
 func pages(n int, said string) []doc {

@@ -2,44 +2,50 @@ package retrieve
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/store/guard"
+	"confluence-mcp/store/index"
 )
 
-// Index finds nodes by words, under the rights of one caller.
+// Index finds nodes by words, under the rights of one caller; *index.Index is
+// one.
 type Index interface {
-	Search(ctx context.Context, v *guard.View, q Query) (Found, error)
+	Search(ctx context.Context, v *guard.View, q index.Query) (index.Answer, error)
 }
 
-// Query is one question to an [Index].
-type Query struct {
-	Text         string
-	Integration  int64
-	SpaceKey     string
-	Type         string
-	Label        string
-	AuthorID     string
-	UpdatedSince time.Time
-	Ancestor     uint32
-	Limit        int
-	After        string
-	Facets       bool
+// facetsOf are the counts of an index as callers know them: a space by its key,
+// together with that of the same key in another integration.
+func facetsOf(f index.Facets) []confluence.Facet {
+	var out []confluence.Facet
+	for _, one := range []struct {
+		name   string
+		counts []index.Count
+	}{{"space", f.Spaces}, {"type", f.Types}, {"label", f.Labels}} {
+		facet := confluence.Facet{Name: one.name}
+		for _, c := range one.counts {
+			at := slices.IndexFunc(facet.Counts, func(have confluence.Count) bool { return have.Value == c.Value })
+			if at < 0 {
+				facet.Counts = append(facet.Counts, confluence.Count{Value: c.Value, N: c.Nodes})
+			} else {
+				facet.Counts[at].N += c.Nodes
+			}
+		}
+		slices.SortStableFunc(facet.Counts, func(a, b confluence.Count) int { return b.N - a.N })
+		if len(facet.Counts) > 0 {
+			out = append(out, facet)
+		}
+	}
+	return out
 }
 
-// Found is what an [Index] answers.
-type Found struct {
-	Hits   []Hit
-	Total  int
-	Facets []confluence.Facet
-	Next   string
-	Fuzzy  bool
-	Cut    bool
-}
-
-// Hit is one node that was found.
-type Hit struct {
-	Index uint32
-	Score float64
+// integrationOf gives the id an integration is asked for by: 0 for any; false
+// when it is not connected.
+func (e *Engine) integrationOf(name string) (int64, bool) {
+	if name == "" {
+		return 0, true
+	}
+	at, found := e.Integration(name)
+	return at.ID, found
 }

@@ -1,14 +1,15 @@
 package retrieve
 
 import (
-	"math"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/markup"
+	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
@@ -17,20 +18,37 @@ const (
 	maxParsed    = 4 << 20 // bytes of storage that are split into sections
 )
 
-// show makes the result of a page.
-func (a *asking) show(p mirror.Page) Result {
+// show makes the result of a page. false: no word of the question stands in it.
+func (a *asking) show(p mirror.Page, words *index.Terms) (Result, bool) {
 	r := Result{Integration: p.Integration, PageID: p.ID, Type: p.Type, Title: p.Title, SpaceKey: p.SpaceKey, URL: p.WebURL, Anchor: p.WebURL,
-		HeadingPath: []string{}, Version: p.Version.Number, Updated: p.Version.CreatedAt, ReadAt: p.ReadAt}
-	if strings.TrimSpace(a.q.Text) == everything {
-		return r
+		HeadingPath: []string{}, Version: p.Version.Number, Updated: p.Version.CreatedAt, ReadAt: readAt(p)}
+	if words == nil || words.Empty() {
+		return r, true
 	}
-	best, others := choose(sections(p), a.words)
-	r.Text, r.More = around(best.body(), a.words), others
-	r.HeadingPath = append(r.HeadingPath, best.Path...)
-	if n := len(best.Path); n > 0 && p.WebURL != "" {
-		r.Anchor = p.WebURL + "#" + a.e.fragment(p, best.Path[n-1])
+	all := sections(p)
+	best, others := choose(all, words)
+	if best < 0 {
+		if !elsewhere(p, words) {
+			return r, false
+		}
+		best = 0 // only title or labels say it: the beginning of the page
 	}
-	return r
+	r.Text, r.More = around(all[best].body(), words), others
+	r.HeadingPath = append(r.HeadingPath, all[best].Path...)
+	if heading := all[best].heading(); heading != "" && p.WebURL != "" {
+		r.Anchor = p.WebURL + "#" + a.e.fragment(p, heading)
+	}
+	return r, true
+}
+
+// elsewhere reports whether a page says a word outside of its sections.
+func elsewhere(p mirror.Page, words *index.Terms) bool {
+	for _, text := range []string{p.Title, strings.Join(p.Labels, "\n"), p.Text} {
+		if len(words.Marks(text)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // section is the text under one heading.
@@ -64,62 +82,48 @@ func sections(p mirror.Page) []section {
 	return out
 }
 
-// choose gives the section that speaks most of the words, rare ones first, and
-// how many others have any. Where none has, because only the title does, it is
-// the beginning of the page.
-func choose(all []section, words []word) (best section, others int) {
-	has := make([][]float64, len(all)) // by section and word
-	among := make([]float64, len(words))
+// choose gives the section that says most of the words, rare ones first, and how
+// many others say any; -1 where none does.
+func choose(all []section, words *index.Terms) (best, others int) {
+	best, others = -1, -1
+	top := 0.0
 	for i, s := range all {
-		has[i] = weights(s, words)
-		for n, w := range has[i] {
-			if w > 0 {
-				among[n]++
+		if w := weight(s, words); w > 0 {
+			others++
+			if w > top {
+				top, best = w, i
 			}
 		}
 	}
-	top, at, speaking := 0.0, 0, 0
-	for i := range all {
-		score := 0.0
-		for n, w := range has[i] {
-			score += w * math.Log(1+float64(len(all))/max(1, among[n]))
-		}
-		if score > 0 {
-			speaking++
-		}
-		if score > top {
-			top, at = score, i
-		}
-	}
-	return all[at], max(0, speaking-1)
+	return best, max(0, others)
 }
 
-// weights says for each word how well a section speaks it.
-func weights(s section, words []word) []float64 {
-	const whole, form, inHeading = 1, 0.6, 0.5
-	out := make([]float64, len(words))
-	for _, m := range matchesIn(s.body(), words) {
-		w := form
-		if m.whole {
-			w = whole
+// weight says how much of a question a section says: each word once, and half as
+// much again in its heading.
+func weight(s section, words *index.Terms) float64 {
+	const inHeading = 0.5
+	var out float64
+	for _, part := range []struct {
+		text  string
+		share float64
+	}{{s.body(), 1}, {s.heading(), inHeading}} {
+		said := map[int]float64{}
+		for _, m := range words.Marks(part.text) {
+			said[m.Term] = max(said[m.Term], m.Weight)
 		}
-		out[m.word] = max(out[m.word], w)
-	}
-	for _, m := range matchesIn(s.heading(), words) {
-		out[m.word] += inHeading
-		if !m.whole {
-			out[m.word] -= inHeading / 2
+		for _, w := range said {
+			out += part.share * w
 		}
 	}
 	return out
 }
 
-// around cuts a text down to the part with the most different words.
-func around(text string, words []word) string {
+// around cuts a text down to the part that says most of the words.
+func around(text string, words *index.Terms) string {
 	if utf8.RuneCountInString(text) <= passageChars {
 		return text
 	}
-	start := startOf(text, matchesIn(text, words))
+	start := startOf(text, words.Marks(text))
 	cut := []rune(text[start:])
 	lead, tail := "", ""
 	if start > 0 {
@@ -131,24 +135,24 @@ func around(text string, words []word) string {
 	return lead + strings.TrimSpace(string(cut)) + tail
 }
 
-// startOf chooses where a part begins: a little before the first match of those
-// that have most different words close behind them, at a line or a word.
-func startOf(text string, found []match) int {
-	const near, before = passageChars * 2 / 3, passageChars / 4
-	most, first := 0, 0
-	for i, m := range found {
-		if i > 0 && found[i-1].at == m.at {
-			continue
-		}
-		different := map[int]bool{}
-		for _, o := range found[i:] {
-			if o.at > m.at+near {
+// startOf chooses where a part begins: a little before the first mark of those
+// that have most behind them, at a line or a word.
+func startOf(text string, marks []index.Mark) int {
+	const near, before, most = passageChars * 2 / 3, passageChars / 4, 500
+	top, first := 0.0, 0
+	for i, m := range marks[:min(len(marks), most)] {
+		said, sum := map[int]bool{}, 0.0
+		for _, o := range marks[i:] {
+			if o.Start > m.Start+near {
 				break
 			}
-			different[o.word] = true
+			if !said[o.Term] {
+				said[o.Term] = true
+				sum += o.Weight
+			}
 		}
-		if len(different) > most {
-			most, first = len(different), m.at
+		if sum > top {
+			top, first = sum, m.Start
 		}
 	}
 	if first <= before {
@@ -178,3 +182,12 @@ func (e *Engine) fragment(p mirror.Page, heading string) string {
 }
 
 func joined(s, by string) string { return strings.Join(strings.Fields(s), by) }
+
+// readAt is when a page was last read, or found to be what Confluence has: a
+// pass compares everything in a space.
+func readAt(p mirror.Page) time.Time {
+	if p.RightsAt.After(p.ReadAt) {
+		return p.RightsAt
+	}
+	return p.ReadAt
+}

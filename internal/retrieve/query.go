@@ -10,6 +10,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/store/guard"
+	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
@@ -31,7 +32,7 @@ func (e *Engine) Query(ctx context.Context, c identity.Caller, q Question) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	a := asking{e: e, who: who, q: q, view: e.cfg.Mirror.View(who), words: wordsOf(q.Text), out: Answer{Results: []Result{}}}
+	a := asking{e: e, who: who, q: q, view: e.cfg.Mirror.View(who), out: Answer{Results: []Result{}}}
 	query, possible, err := a.query(ctx)
 	if err != nil || !possible || !who.Known() {
 		return a.out, err
@@ -40,9 +41,7 @@ func (e *Engine) Query(ctx context.Context, c identity.Caller, q Question) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	if next != (position{}) {
-		a.out.Next = e.seal(who, q, next)
-	}
+	a.out.Next = e.seal(who, q, next)
 	return a.out, nil
 }
 
@@ -52,26 +51,26 @@ type asking struct {
 	who   identity.Caller
 	q     Question
 	view  *guard.View // kept for the whole question
-	words []word
 	out   Answer
 	chars int
 }
 
 // query puts the question to the index; false when nothing can match.
-func (a *asking) query(ctx context.Context) (Query, bool, error) {
-	q := Query{Text: clipBytes(a.q.Text, maxText), SpaceKey: a.q.SpaceKey, Type: a.q.Type, Label: a.q.Label, AuthorID: a.q.AuthorID,
+func (a *asking) query(ctx context.Context) (index.Query, bool, error) {
+	q := index.Query{Text: a.q.Text, SpaceKey: a.q.SpaceKey, Type: a.q.Type, Label: a.q.Label, AuthorID: a.q.AuthorID,
 		UpdatedSince: a.q.UpdatedSince, Facets: a.q.Facets}
-	if a.q.Integration != "" {
-		at, found := a.e.Integration(a.q.Integration)
-		if !found {
-			return q, false, nil
-		}
-		q.Integration = at.ID
+	if len(q.Text) > maxText {
+		q.Text = strings.ToValidUTF8(q.Text[:maxText], "")
 	}
+	at, found := a.e.integrationOf(a.q.Integration)
+	if !found {
+		return q, false, nil
+	}
+	q.Integration = at
 	if a.q.AncestorID == "" {
 		return q, true, nil
 	}
-	above, err := a.e.cfg.Mirror.Page(ctx, a.who, mirror.Ref{Integration: q.Integration, ID: a.q.AncestorID})
+	above, err := a.e.cfg.Mirror.Page(ctx, a.who, mirror.Ref{Integration: at, ID: a.q.AncestorID})
 	if confluence.KindOf(err) == confluence.NotFound {
 		return q, false, nil
 	}
@@ -81,50 +80,80 @@ func (a *asking) query(ctx context.Context) (Query, bool, error) {
 
 // collect asks the index until the answer is full, and gives where it goes on,
 // nothing at the end.
-func (a *asking) collect(ctx context.Context, q Query, at position) (position, error) {
+func (a *asking) collect(ctx context.Context, q index.Query, after string) (string, error) {
 	limit := min(cmp.Or(max(a.q.Limit, 0), defaultLimit), maxLimit)
-	for round := range rounds {
-		q.After, q.Limit = at.after, at.skip+limit-len(a.out.Results)
-		found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+	sure := false // that there is more
+	for round := 0; round < rounds && len(a.out.Results) < limit; round++ {
+		q.After, q.Limit = after, limit-len(a.out.Results)
+		found, err := a.search(ctx, q, round == 0)
 		if err != nil {
-			return position{}, err
+			return "", err
 		}
-		if round == 0 {
-			a.out.Total, a.out.Near, a.out.Cut, a.out.Facets = found.Total, found.Fuzzy, found.Cut, found.Facets
-			q.Facets = false
-		}
-		for i := min(at.skip, len(found.Hits)); i < len(found.Hits); i++ {
-			full, err := a.add(ctx, found, i)
+		q.Facets = false
+		for i, h := range found.Hits {
+			full, err := a.add(ctx, h, found.Terms)
 			if err != nil {
-				return position{}, err
+				return "", err
 			}
 			if full {
-				return position{after: at.after, skip: i}, nil
+				return a.behind(ctx, q, i)
 			}
 		}
-		if found.Next == "" {
-			return position{}, nil
+		if found.Next == "" || after == "" && found.Total <= len(found.Hits) {
+			return "", nil
 		}
-		at = position{after: found.Next}
-		if len(a.out.Results) >= limit {
-			break
-		}
+		sure = after == ""
+		after = found.Next
 	}
-	return at, nil
+	if sure {
+		return after, nil
+	}
+	q.After, q.Limit = after, 1
+	found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+	if err != nil || len(found.Hits) == 0 {
+		return "", err
+	}
+	return after, nil
+}
+
+func (a *asking) search(ctx context.Context, q index.Query, first bool) (index.Answer, error) {
+	found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+	if first {
+		a.out.Total, a.out.Near, a.out.Cut, a.out.Facets = found.Total, found.Fuzzy, found.Cut, facetsOf(found.Facets)
+	}
+	return found, err
+}
+
+// behind is the place behind the first hits of a query.
+func (a *asking) behind(ctx context.Context, q index.Query, hits int) (string, error) {
+	if hits == 0 {
+		return q.After, nil
+	}
+	q.Limit = hits
+	found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+	return found.Next, err
 }
 
 // add shows one hit, or leaves it out when it is not there any more. full says
 // that its passage does not fit.
-func (a *asking) add(ctx context.Context, found Found, i int) (full bool, err error) {
-	p, err := a.e.cfg.Mirror.PageAt(ctx, a.who, found.Hits[i].Index)
-	if confluence.KindOf(err) == confluence.NotFound || err == nil && !a.still(p, found.Fuzzy) {
+func (a *asking) add(ctx context.Context, h index.Hit, words *index.Terms) (full bool, err error) {
+	p, err := a.e.cfg.Mirror.PageAt(ctx, a.who, h.Index)
+	there := err == nil
+	if there && a.q.Newest != nil {
+		p, there = a.q.Newest(ctx, p)
+	}
+	if confluence.KindOf(err) == confluence.NotFound || err == nil && !there {
 		a.out.Total = max(0, a.out.Total-1)
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	r := a.show(p)
+	r, speaks := a.show(p, words)
+	if !speaks || !a.still(p) {
+		a.out.Total = max(0, a.out.Total-1)
+		return false, nil
+	}
 	n := utf8.RuneCountInString(r.Text)
 	if a.q.MaxChars > 0 && len(a.out.Results) > 0 && a.chars+n > a.q.MaxChars {
 		return true, nil
@@ -135,23 +164,19 @@ func (a *asking) add(ctx context.Context, found Found, i int) (full bool, err er
 	return false, nil
 }
 
-// still reports whether a page is what was asked for: it may have been changed
-// since it was indexed.
-func (a *asking) still(p mirror.Page, near bool) bool {
+// still reports whether a page is what the filters ask for: it may have been
+// changed since it was indexed.
+func (a *asking) still(p mirror.Page) bool {
 	q := a.q
 	switch {
-	case p.Type != confluence.TypePage && p.Type != confluence.TypeBlogPost && q.Type == "":
+	case q.Type == "" && p.Type != confluence.TypePage && p.Type != confluence.TypeBlogPost, q.Type != "" && p.Type != q.Type:
 		return false
 	case q.SpaceKey != "" && !strings.EqualFold(p.SpaceKey, q.SpaceKey):
-		return false
-	case q.Type != "" && p.Type != q.Type:
 		return false
 	case q.Label != "" && !slices.ContainsFunc(p.Labels, func(l string) bool { return strings.EqualFold(l, q.Label) }):
 		return false
 	case q.AuthorID != "" && p.AuthorID != q.AuthorID && p.Version.AuthorID != q.AuthorID:
 		return false
-	case p.Version.CreatedAt.Before(q.UpdatedSince):
-		return false
 	}
-	return near || len(a.words) == 0 || speaks(a.words, p)
+	return !p.Version.CreatedAt.Before(q.UpdatedSince)
 }

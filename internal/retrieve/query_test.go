@@ -1,6 +1,7 @@
 package retrieve_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/retrieve"
+	"confluence-mcp/store/mirror"
 )
 
 func TestAnAnswerHoldsWhatTheCallerMaySee(t *testing.T) {
@@ -22,9 +24,9 @@ func TestAnAnswerHoldsWhatTheCallerMaySee(t *testing.T) {
 	b.sync(2, open, anybody, doc{id: "9", title: "Elsewhere", storage: "<p>billing elsewhere</p>", clause: free})
 
 	all := retrieve.Question{Text: "billing"}
-	assert.Equal(t, []string{"1", "2", "3", "9"}, ids(b.ask(caller("ann"), all)))
+	assert.Equal(t, []string{"1", "2", "3", "9"}, sorted(b.ask(caller("ann"), all)))
 	a := b.ask(caller("bob"), all)
-	assert.Equal(t, []string{"1", "9"}, ids(a))
+	assert.Equal(t, []string{"1", "9"}, sorted(a))
 	assert.Equal(t, 2, a.Total)
 	assert.Equal(t, []string{"9"}, ids(b.ask(caller("nobody-knows"), all)))
 	assert.Equal(t, []string{"9"}, ids(b.ask(identity.Public("t", "p", identity.HTTP), all)))
@@ -47,27 +49,25 @@ func TestPassagesAreSections(t *testing.T) {
 		doc{id: "3", title: "手順", clause: free, storage: "<h1>再起動</h1><p>サーバーを再起動する手順です。</p><h1>別</h1><p>無関係</p>"})
 	a := b.ask(caller("bob"), retrieve.Question{Text: "server"})
 	require.Len(t, a.Results, 2)
-	r := a.Results[0]
-	assert.Equal(t, 1, r.Rank)
+	only, r := a.Results[0], a.Results[1]
+	if only.PageID == "1" {
+		only, r = r, only
+	}
+	assert.Equal(t, "Only the title says it.", only.Text)
+	assert.Empty(t, only.HeadingPath)
+	assert.Equal(t, only.URL, only.Anchor)
 	assert.Equal(t, 1, r.Version)
 	assert.Equal(t, noon().Add(-24*time.Hour), r.Updated)
 	assert.Equal(t, noon(), r.ReadAt)
 
-	b.index.stale["1"] = "restarting servers"
 	r = b.ask(caller("bob"), retrieve.Question{Text: "restarting servers"}).Results[0]
+	assert.Equal(t, 1, r.Rank)
 	assert.Equal(t, []string{"Setup", "Hot restart"}, r.HeadingPath)
 	assert.Equal(t, "https://acme.test/wiki/1#Hot-restart", r.Anchor)
 	assert.Contains(t, r.Text, "drain it first")
 	assert.LessOrEqual(t, len([]rune(r.Text)), 602)
 	assert.True(t, strings.HasPrefix(r.Text, "…"))
 	assert.Equal(t, 2, r.More, "two other sections speak of servers")
-
-	only := a.Results[1]
-	assert.Equal(t, "Only the title says it.", only.Text)
-	assert.Empty(t, only.HeadingPath)
-	assert.Equal(t, only.URL, only.Anchor)
-
-	b.index.stale["3"] = "再起動"
 	assert.Equal(t, []string{"再起動"}, b.ask(caller("bob"), retrieve.Question{Text: "再起動"}).Results[0].HeadingPath)
 
 	b.sites[0].Edition = confluence.DataCenter
@@ -151,21 +151,65 @@ func TestAHitIsCheckedAgain(t *testing.T) {
 	docs := pages(12, "billing")
 	for i := range 3 {
 		docs[i].storage, docs[i].version = "<p>something else</p>", 2
-		b.index.stale[docs[i].id] = "billing"
 	}
-	b.sync(1, eng, staff, docs...)
+	docs[3].clause = onlyA(1)
+	b.fill(1, eng, staff, docs...) // the index has not followed yet
 	a := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5})
-	assert.Equal(t, []string{"1003", "1004", "1005", "1006", "1007"}, ids(a), "what does not match any more leaves no gap")
-	assert.Equal(t, 9, a.Total)
+	assert.Equal(t, []string{"1004", "1005", "1006", "1007", "1008"}, ids(a), "what does not match any more leaves no gap")
+	assert.Equal(t, 8, a.Total)
 	require.NotEmpty(t, a.Next)
-	assert.Equal(t, []string{"1008", "1009", "1010", "1011"}, ids(b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5, Cursor: a.Next})))
+	assert.Equal(t, []string{"1009", "1010", "1011"}, ids(b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5, Cursor: a.Next})))
+
+	newest := func(_ context.Context, p mirror.Page) (mirror.Page, bool) {
+		p.Title = "Newer " + p.ID
+		return p, p.ID != "1005"
+	}
+	a = b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 2, Newest: newest})
+	assert.Equal(t, []string{"1004", "1006"}, ids(a))
+	assert.Equal(t, "Newer 1004", a.Results[0].Title)
+}
+
+func TestTheLastPageHasNoCursor(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(10, "billing")...)
+	for _, limit := range []int{1, 2, 5, 10} {
+		q := retrieve.Question{Text: "billing", Limit: limit}
+		n := 0
+		for {
+			a := b.ask(caller("bob"), q)
+			require.NotEmpty(t, a.Results, "a cursor leads somewhere")
+			n += len(a.Results)
+			if q.Cursor = a.Next; q.Cursor == "" {
+				break
+			}
+		}
+		assert.Equal(t, 10, n)
+	}
+}
+
+func TestFacetsCountWhatTheCallerSees(t *testing.T) {
+	b := fresh(t)
+	docs := pages(3, "billing")
+	docs[0].labels, docs[1].labels, docs[2].clause, docs[2].labels = []string{"ops", "x"}, []string{"ops"}, onlyA(1), []string{"secret"}
+	b.sync(1, eng, staff, docs...)
+	a := b.ask(caller("bob"), retrieve.Question{Text: "billing", Facets: true})
+	assert.Equal(t, []confluence.Facet{{Name: "space", Counts: []confluence.Count{{Value: "ENG", N: 2}}}, {Name: "type", Counts: []confluence.Count{{Value: "page", N: 2}}},
+		{Name: "label", Counts: []confluence.Count{{Value: "ops", N: 2}, {Value: "x", N: 1}}}}, a.Facets)
+}
+
+func TestNearWordsAreSaid(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(1, "kubernetes")...)
+	a := b.ask(caller("bob"), retrieve.Question{Text: "kubernetis"})
+	assert.True(t, a.Near)
+	require.Len(t, a.Results, 1)
+	assert.Equal(t, "kubernetes", a.Results[0].Text)
 }
 
 func TestHostileQuestions(t *testing.T) {
 	b := fresh(t)
 	b.sync(1, eng, staff, pages(3, "billing")...)
 	for _, text := range []string{"", " ", `"`, `"""" AND OR NOT ((`, "*", "**", "a* b~2 +c -d title:x ^", strings.Repeat("word ", 2000), strings.Repeat("界", 5000), "\x00\x01\x1b[31m", "\xff\xfe", "𝕏🧑‍🚀", "é"} {
-		b.index.stale["1000"] = text
 		a, err := b.Query(b.ctx, caller("bob"), retrieve.Question{Text: text, Limit: 1 << 30})
 		require.NoError(t, err, "%q", text)
 		assert.LessOrEqual(t, len(a.Results), 100)

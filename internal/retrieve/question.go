@@ -1,16 +1,16 @@
 package retrieve
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/mirror"
 )
 
 // Question is what a caller asks. Empty fields do not narrow.
@@ -27,6 +27,9 @@ type Question struct {
 	MaxChars     int    // of all passages together; 0: no bound
 	Cursor       string // Next of the answer before
 	Facets       bool
+	// Newest gives what there is instead of the mirror's page, false when that
+	// one is gone; nil: the mirror's is the newest.
+	Newest func(ctx context.Context, p mirror.Page) (mirror.Page, bool)
 }
 
 // everything is the text that finds every page.
@@ -47,7 +50,7 @@ type Result struct {
 	More        int      // other sections of the page that match as well
 	Version     int
 	Updated     time.Time
-	ReadAt      time.Time // when the page was last read from Confluence
+	ReadAt      time.Time // when the page was last read from Confluence or compared with it
 }
 
 // Answer is what was found, best first.
@@ -66,44 +69,34 @@ const (
 	maxText      = 10_000 // bytes of a question that are looked at
 )
 
-// position is where an answer goes on: behind skip hits of the page of hits that
-// the index gives after a place.
-type position struct {
-	after string
-	skip  int
-}
-
 const tagSize = 16
 
-// seal makes the cursor of a position, worth something to this caller and for
-// this question only.
-func (e *Engine) seal(who identity.Caller, q Question, p position) string {
-	plain := strconv.Itoa(p.skip) + ":" + p.after
-	return base64.RawURLEncoding.EncodeToString(append(e.tag(who, q, plain), plain...))
+// seal makes a cursor of one of the index, worth something to this caller and
+// for this question only; the end has none.
+func (e *Engine) seal(who identity.Caller, q Question, after string) string {
+	if after == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append(e.tag(who, q, after), after...))
 }
 
-// open gives the position of a cursor. Kind Invalid, code "input.cursor", for
-// the cursor of another caller or another question.
-func (e *Engine) open(who identity.Caller, q Question) (position, error) {
+// open gives the index's cursor in one of ours. Kind Invalid, code
+// "input.cursor", for the cursor of another caller or another question.
+func (e *Engine) open(who identity.Caller, q Question) (string, error) {
 	if q.Cursor == "" {
-		return position{}, nil
+		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-	if err == nil && len(raw) > tagSize {
-		plain := string(raw[tagSize:])
-		before, after, ok := strings.Cut(plain, ":")
-		skip, err := strconv.Atoi(before)
-		if ok && err == nil && hmac.Equal(raw[:tagSize], e.tag(who, q, plain)) {
-			return position{after: after, skip: skip}, nil
-		}
+	if err == nil && len(raw) > tagSize && hmac.Equal(raw[:tagSize], e.tag(who, q, string(raw[tagSize:]))) {
+		return string(raw[tagSize:]), nil
 	}
-	return position{}, &confluence.Error{Kind: confluence.Invalid, Code: "input.cursor", Op: "search", Message: "The cursor does not belong to this call.",
+	return "", &confluence.Error{Kind: confluence.Invalid, Code: "input.cursor", Op: "search", Message: "The cursor does not belong to this call.",
 		Next: "Repeat the call without cursor; keep all other arguments the same when you continue with the cursor it gives."}
 }
 
-func (e *Engine) tag(who identity.Caller, q Question, plain string) []byte {
-	q.Limit, q.MaxChars, q.Cursor, q.Facets = 0, 0, "", false
-	bound := fmt.Appendf(nil, "%q %#v %q", who.Principal(), q, plain)
+func (e *Engine) tag(who identity.Caller, q Question, after string) []byte {
+	q.Limit, q.MaxChars, q.Cursor, q.Facets, q.Newest = 0, 0, "", false, nil
+	bound := fmt.Appendf(nil, "%q %#v %q", who.Principal(), q, after)
 	mac := hmac.New(sha256.New, e.key)
 	_, _ = mac.Write(bound) // never fails
 	return mac.Sum(nil)[:tagSize]

@@ -1,0 +1,260 @@
+package mirrored
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/mirror"
+	"confluence-mcp/tools"
+)
+
+// guarded is Confluence as the connecting account, for a caller who has no
+// credential of his own. Everything is judged by the page it belongs to and by
+// the caller's rights in the mirror: what the mirror does not know or does not
+// show him is not found, in the same words.
+//
+// It names every method of tools.Site itself, so that none is passed through by
+// being forgotten.
+type guarded struct {
+	live    tools.Site
+	of      *Sites
+	at      int64 // the integration
+	who     identity.Caller
+	refusal error // of writes, when more is known than that he has no credential
+}
+
+func missing(op, ref string) error {
+	return &confluence.Error{Kind: confluence.NotFound, Op: op, Ref: ref,
+		Message: "there is no such content, or you may not see it", Next: "Check the id, or search for it."}
+}
+
+// sees gives the mirror's page, kind NotFound when the caller may not see it.
+func (g *guarded) sees(ctx context.Context, id string) (mirror.Page, error) {
+	return g.of.cfg.Mirror.Page(ctx, g.who, mirror.Ref{Integration: g.at, ID: id})
+}
+
+// allows reports whether the caller sees a page.
+func (g *guarded) allows(ctx context.Context, id string) (bool, error) {
+	_, err := g.sees(ctx, id)
+	if confluence.KindOf(err) == confluence.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Describe implements tools.Site.
+func (g *guarded) Describe() confluence.Site { return g.live.Describe() }
+
+// Page implements tools.PageSource. A page that stands elsewhere by now, or is
+// no current one any more, is judged by where it stands.
+func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
+	known, err := g.sees(ctx, id)
+	if err != nil {
+		return confluence.Page{}, err
+	}
+	p, err := g.live.Page(ctx, id, opt)
+	if err != nil {
+		return confluence.Page{}, err
+	}
+	if err := g.stillThere(ctx, known, p); err != nil {
+		return confluence.Page{}, err
+	}
+	return p, nil
+}
+
+func (g *guarded) stillThere(ctx context.Context, known mirror.Page, p confluence.Page) error {
+	if p.Status != "" && p.Status != confluence.StatusCurrent {
+		return missing("get page", "page "+p.ID)
+	}
+	if p.ParentID != "" && p.ParentID != known.ParentID {
+		_, err := g.sees(ctx, p.ParentID)
+		return err
+	}
+	if p.SpaceID != "" && p.SpaceID != known.SpaceID {
+		return g.inSpace(ctx, p.SpaceKey)
+	}
+	return nil
+}
+
+// PagesByID implements tools.PageSource.
+func (g *guarded) PagesByID(ctx context.Context, ids []string, contentType string) (map[string]confluence.Page, error) {
+	known := map[string]mirror.Page{}
+	var asked []string
+	for _, id := range ids {
+		p, err := g.sees(ctx, id)
+		if confluence.KindOf(err) == confluence.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		known[id], asked = p, append(asked, id)
+	}
+	if len(asked) == 0 {
+		return map[string]confluence.Page{}, nil
+	}
+	found, err := g.live.PagesByID(ctx, asked, contentType)
+	for id, p := range found {
+		if g.stillThere(ctx, known[id], p) != nil {
+			delete(found, id)
+		}
+	}
+	return found, err
+}
+
+// inSpace refuses a space the caller may not view.
+func (g *guarded) inSpace(ctx context.Context, key string) error {
+	found, err := g.of.cfg.Mirror.Spaces(ctx, g.who, g.at, key)
+	if err == nil && (key == "" || len(found) == 0) {
+		return missing("get space", "space "+key)
+	}
+	return err
+}
+
+// Versions implements tools.PageSource.
+func (g *guarded) Versions(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Version], error) {
+	if _, err := g.sees(ctx, id); err != nil {
+		return confluence.List[confluence.Version]{}, err
+	}
+	return g.live.Versions(ctx, id, contentType, p)
+}
+
+// Template implements tools.PageSource: a template belongs to no page.
+func (g *guarded) Template(_ context.Context, id string) (confluence.Template, error) {
+	return confluence.Template{}, missing("get template", "template "+id)
+}
+
+// Restrictions implements tools.Directory.
+func (g *guarded) Restrictions(ctx context.Context, id string) ([]confluence.Restriction, error) {
+	if _, err := g.sees(ctx, id); err != nil {
+		return nil, err
+	}
+	return g.live.Restrictions(ctx, id)
+}
+
+// Labels implements tools.LabelStore.
+func (g *guarded) Labels(ctx context.Context, id, contentType string) ([]confluence.Label, error) {
+	if _, err := g.sees(ctx, id); err != nil {
+		return nil, err
+	}
+	return g.live.Labels(ctx, id, contentType)
+}
+
+// Comments implements tools.CommentStore.
+func (g *guarded) Comments(ctx context.Context, pageID, contentType, kind string, p confluence.Paging) (confluence.List[confluence.Comment], error) {
+	if _, err := g.sees(ctx, pageID); err != nil {
+		return confluence.List[confluence.Comment]{}, err
+	}
+	return g.live.Comments(ctx, pageID, contentType, kind, p)
+}
+
+// Replies implements tools.CommentStore.
+func (g *guarded) Replies(ctx context.Context, commentID, kind string, p confluence.Paging) (confluence.List[confluence.Comment], error) {
+	if _, err := g.Comment(ctx, commentID); err != nil {
+		return confluence.List[confluence.Comment]{}, err
+	}
+	return g.live.Replies(ctx, commentID, kind, p)
+}
+
+// Comment implements tools.CommentStore. A comment of a hidden page is answered
+// like one that is not there.
+func (g *guarded) Comment(ctx context.Context, id string) (confluence.Comment, error) {
+	c, err := g.live.Comment(ctx, id)
+	if err == nil {
+		_, err = g.sees(ctx, c.PageID)
+	}
+	if confluence.KindOf(err) == confluence.NotFound {
+		return confluence.Comment{}, missing("get comment", "comment "+id)
+	}
+	if err != nil {
+		return confluence.Comment{}, err
+	}
+	return c, nil
+}
+
+// Attachment implements tools.AttachmentStore. A file of a hidden page is
+// answered like one that is not there.
+func (g *guarded) Attachment(ctx context.Context, id string) (confluence.Attachment, error) {
+	a, err := g.live.Attachment(ctx, id)
+	if err == nil {
+		_, err = g.sees(ctx, a.PageID)
+	}
+	if confluence.KindOf(err) == confluence.NotFound {
+		return confluence.Attachment{}, missing("get attachment", "attachment "+id)
+	}
+	if err != nil {
+		return confluence.Attachment{}, err
+	}
+	return a, nil
+}
+
+// Attachments implements tools.AttachmentStore.
+func (g *guarded) Attachments(ctx context.Context, pageID, contentType string, p confluence.Paging) (confluence.List[confluence.Attachment], error) {
+	if _, err := g.sees(ctx, pageID); err != nil {
+		return confluence.List[confluence.Attachment]{}, err
+	}
+	return g.live.Attachments(ctx, pageID, contentType, p)
+}
+
+// Download implements tools.AttachmentStore. Where the file is, is asked again:
+// what the caller says of it proves nothing.
+func (g *guarded) Download(ctx context.Context, a confluence.Attachment, offset, limit int64) (io.ReadCloser, error) {
+	there, err := g.Attachment(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	return g.live.Download(ctx, there, offset, limit)
+}
+
+// CurrentUser implements tools.Directory: the caller, not the account.
+func (g *guarded) CurrentUser(ctx context.Context) (confluence.User, error) {
+	if g.who.Kind != identity.User {
+		return confluence.User{Name: "Anonymous", Type: "anonymous"}, nil
+	}
+	p, err := g.of.cfg.Mirror.Writer().Person(ctx, g.at, g.who.AccountID)
+	return confluence.User{ID: p.ID, Name: p.Name, Email: p.Email, Active: p.Active, Guest: p.Guest}, err
+}
+
+// User implements tools.Directory. An e-mail address is its owner's: what the
+// account may know of others, the caller perhaps may not.
+func (g *guarded) User(ctx context.Context, id string) (confluence.User, error) {
+	if g.who.Kind != identity.User {
+		return confluence.User{}, missing("get user", "user "+id)
+	}
+	u, err := g.live.User(ctx, id)
+	return g.discreet(u), err
+}
+
+// UsersByID implements tools.Directory.
+func (g *guarded) UsersByID(ctx context.Context, ids []string) (map[string]confluence.User, error) {
+	if g.who.Kind != identity.User {
+		return map[string]confluence.User{}, nil
+	}
+	found, err := g.live.UsersByID(ctx, ids)
+	for id, u := range found {
+		found[id] = g.discreet(u)
+	}
+	return found, err
+}
+
+// FindUsers implements tools.Directory.
+func (g *guarded) FindUsers(ctx context.Context, query string, p confluence.Paging) (confluence.List[confluence.User], error) {
+	if g.who.Kind != identity.User {
+		return confluence.List[confluence.User]{}, nil
+	}
+	found, err := g.live.FindUsers(ctx, query, p)
+	for i := range found.Items {
+		found.Items[i] = g.discreet(found.Items[i])
+	}
+	return found, err
+}
+
+func (g *guarded) discreet(u confluence.User) confluence.User {
+	if cmp.Or(u.ID, "?") != g.who.AccountID {
+		u.Email = ""
+	}
+	return u
+}

@@ -1,0 +1,165 @@
+package mirrored
+
+import (
+	"context"
+	"strconv"
+
+	"confluence-mcp/internal/confluence"
+)
+
+// Bounds of what is looked through for one page of a filtered listing.
+const (
+	sifted  = 1000
+	atATime = 100
+)
+
+// sift lists what the caller may see of an upstream listing. Its cursor counts
+// rows he was shown, and the listing is read from the beginning each time: an
+// upstream cursor, a short page or a total would tell of what was left out.
+func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.List[T], error), keep func(T) (bool, error)) (confluence.List[T], error) {
+	out := confluence.List[T]{Total: -1}
+	skip, _ := strconv.Atoi(p.Cursor)
+	limit := p.Limit
+	if limit <= 0 {
+		limit = atATime
+	}
+	shown, looked, up := 0, 0, confluence.Paging{Limit: atATime}
+	for {
+		rows, err := fetch(up)
+		if err != nil {
+			return confluence.List[T]{}, err
+		}
+		for _, row := range rows.Items {
+			ok, err := keep(row)
+			if err != nil {
+				return confluence.List[T]{}, err
+			}
+			if !ok {
+				continue
+			}
+			if len(out.Items) == limit {
+				out.Next = strconv.Itoa(shown)
+				return out, nil
+			}
+			if shown++; shown > skip {
+				out.Items = append(out.Items, row)
+			}
+		}
+		looked += len(rows.Items)
+		if up.Cursor = rows.Next; up.Cursor == "" || looked >= sifted || len(rows.Items) == 0 {
+			return out, nil
+		}
+	}
+}
+
+// Pages implements tools.PageSource.
+func (g *guarded) Pages(ctx context.Context, f confluence.PageFilter, p confluence.Paging) (confluence.List[confluence.Page], error) {
+	f.Status = confluence.StatusCurrent
+	return sift(p, func(up confluence.Paging) (confluence.List[confluence.Page], error) { return g.live.Pages(ctx, f, up) },
+		func(one confluence.Page) (bool, error) {
+			known, err := g.sees(ctx, one.ID)
+			if err == nil {
+				err = g.stillThere(ctx, known, one)
+			}
+			if confluence.KindOf(err) == confluence.NotFound {
+				return false, nil
+			}
+			return err == nil, err
+		})
+}
+
+// Children implements tools.PageSource.
+func (g *guarded) Children(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Node], error) {
+	return g.nodes(ctx, id, p, func(up confluence.Paging) (confluence.List[confluence.Node], error) {
+		return g.live.Children(ctx, id, contentType, up)
+	})
+}
+
+// Descendants implements tools.PageSource.
+func (g *guarded) Descendants(ctx context.Context, id string, depth int, p confluence.Paging) (confluence.List[confluence.Node], error) {
+	return g.nodes(ctx, id, p, func(up confluence.Paging) (confluence.List[confluence.Node], error) {
+		return g.live.Descendants(ctx, id, depth, up)
+	})
+}
+
+// nodes lists what the caller sees of nodes below one that he sees.
+func (g *guarded) nodes(ctx context.Context, id string, p confluence.Paging, fetch func(confluence.Paging) (confluence.List[confluence.Node], error)) (confluence.List[confluence.Node], error) {
+	if _, err := g.sees(ctx, id); err != nil {
+		return confluence.List[confluence.Node]{}, err
+	}
+	return sift(p, fetch, func(n confluence.Node) (bool, error) { return g.allows(ctx, n.ID) })
+}
+
+// Ancestors implements tools.PageSource.
+func (g *guarded) Ancestors(ctx context.Context, id string) ([]confluence.Node, error) {
+	if _, err := g.sees(ctx, id); err != nil {
+		return nil, err
+	}
+	all, err := g.live.Ancestors(ctx, id)
+	out := []confluence.Node{}
+	for _, n := range all {
+		ok, err := g.allows(ctx, n.ID)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, n)
+		}
+	}
+	return out, err
+}
+
+// Search implements tools.PageSource. A hit is shown when the caller sees the
+// page it belongs to; there is no total, because Confluence counts for the
+// account.
+func (g *guarded) Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
+	return sift(s.Paging, func(up confluence.Paging) (confluence.List[confluence.Hit], error) {
+		asked := s
+		asked.Paging, asked.Archived = up, false
+		return g.live.Search(ctx, asked)
+	}, func(h confluence.Hit) (bool, error) { return g.found(ctx, h) })
+}
+
+func (g *guarded) found(ctx context.Context, h confluence.Hit) (bool, error) {
+	var err error
+	switch h.Type {
+	case confluence.TypePage, confluence.TypeBlogPost, confluence.TypeFolder:
+		_, err = g.sees(ctx, h.ID)
+	case "comment":
+		_, err = g.Comment(ctx, h.ID)
+	case "attachment":
+		_, err = g.Attachment(ctx, h.ID)
+	case "space":
+		err = g.inSpace(ctx, h.SpaceKey)
+	default:
+		return false, nil
+	}
+	if confluence.KindOf(err) == confluence.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Spaces implements tools.SpaceStore.
+func (g *guarded) Spaces(ctx context.Context, f confluence.SpaceFilter, p confluence.Paging) (confluence.List[confluence.Space], error) {
+	seen, err := g.of.cfg.Mirror.Spaces(ctx, g.who, g.at, "")
+	if err != nil {
+		return confluence.List[confluence.Space]{}, err
+	}
+	mine := map[string]bool{}
+	for _, one := range seen {
+		mine[one.ID] = true
+	}
+	return sift(p, func(up confluence.Paging) (confluence.List[confluence.Space], error) {
+		return g.live.Spaces(ctx, f, up)
+	},
+		func(s confluence.Space) (bool, error) { return mine[s.ID], nil })
+}
+
+// Space implements tools.SpaceStore.
+func (g *guarded) Space(ctx context.Context, key string) (confluence.Space, error) {
+	if err := g.inSpace(ctx, key); err != nil {
+		return confluence.Space{}, err
+	}
+	return g.live.Space(ctx, key)
+}
