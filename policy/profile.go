@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"confluence-mcp/policy/profile"
 	"confluence-mcp/policy/rule"
@@ -54,7 +55,7 @@ func (p *Profile) Visible(g Group, a Action) bool {
 
 // NeedsResource reports whether a rule that is asked about the call reads the
 // resource, or a rule of any call asks what was read before: reading or finding content
-// then needs to know whether it is restricted.
+// then needs to know whether it is restricted, and who wrote it.
 func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 	gi, ai := groupIndex(g), actionIndex(a)
 	if gi < 0 || ai < 0 {
@@ -70,7 +71,7 @@ func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 
 func (p *Profile) remembersReading() bool {
 	return slices.ContainsFunc(p.rules, func(c condition) bool {
-		return c.program != nil && slices.Contains(c.program.Reads(), "context.read_restricted")
+		return c.program != nil && slices.ContainsFunc(c.program.Reads(), func(name string) bool { return strings.HasPrefix(name, "context.") })
 	})
 }
 

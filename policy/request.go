@@ -87,7 +87,8 @@ type Change struct {
 
 // Context is what is known about the caller's recent past.
 type Context struct {
-	ReadRestricted bool // read restricted content within the taint window
+	ReadRestricted bool // read restricted content within the taint window, or content from outside
+	ReadExternal   bool // read content last written by somebody outside within it
 }
 
 // Effect is what a decision amounts to; smaller is stricter. Deny is the zero

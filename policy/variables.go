@@ -73,6 +73,8 @@ func (v *variables) ResolveName(name string) (any, bool) {
 		return types.Timestamp{Time: r.Now}, true
 	case "context.read_restricted":
 		return r.Context.ReadRestricted, true
+	case "context.read_external":
+		return r.Context.ReadExternal, true
 	case "site.id":
 		return r.Site.ID, true
 	case "site.kind":

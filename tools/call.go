@@ -104,7 +104,7 @@ func (k *call) describe(ctx context.Context) error {
 		Tool: k.tool.Name, Group: k.tool.Group, Action: k.tool.Action, Live: true,
 		Caller: k.caller, Site: policy.Site{ID: k.info.ID, Kind: k.info.Kind}, Now: k.started,
 		Resource: policy.Resource{UpdatedAt: time.Unix(0, 0).UTC()},
-		Context:  policy.Context{ReadRestricted: k.catalog.taints.has(k.caller.Payer(), k.started)},
+		Context:  k.catalog.taints.marks(k.caller.Payer(), k.started),
 	}
 	if k.tool.Group == "" {
 		return nil

@@ -78,6 +78,7 @@ type Catalog struct {
 	cursors cursorBook
 	rates   *rates
 	taints  *taints
+	authors authors
 }
 
 // New makes the catalogue. It fails when a required field of cfg is missing or
@@ -108,7 +109,7 @@ func New(cfg Config) (*Catalog, error) {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
 	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, rates: newRates(cfg.Limits.CallsPerMinute),
-		taints: &taints{window: cfg.Limits.Taint, of: map[string]time.Time{}}}
+		taints: &taints{window: cfg.Limits.Taint, of: map[string]taint{}}}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tools: %w", err)

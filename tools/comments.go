@@ -177,14 +177,17 @@ func commentRowOf(c confluence.Comment) commentRow {
 // showThreads names who wrote the threads and who is mentioned in them, and
 // renders what they say.
 func (k *call) showThreads(ctx context.Context, rows []commentRow) {
-	var ids []string
+	var wrote, ids []string
 	for _, c := range rows {
-		ids = append(append(ids, c.AuthorID), mentions(c.stored)...)
+		wrote, ids = append(wrote, c.AuthorID), append(ids, mentions(c.stored)...)
 		for _, r := range c.Answers {
-			ids = append(append(ids, r.AuthorID), mentions(r.stored)...)
+			wrote, ids = append(wrote, r.AuthorID), append(ids, mentions(r.stored)...)
 		}
 	}
-	k.meet(ctx, ids...)
+	if k.needsResource() {
+		k.noteAuthors(ctx, wrote...)
+	}
+	k.meet(ctx, append(wrote, ids...)...)
 	show := func(root *commentRow, stored string) string {
 		g := guard(strings.TrimSpace(document(stored).Markdown(k.named(k.request.Resource.SpaceKey)).Text), k.home())
 		root.guarded.merge(g)

@@ -206,7 +206,7 @@ func (k *call) fill(ctx context.Context, t target, ruled bool) {
 	if ruled && k.on.page != nil {
 		r.Known = k.fillRuled(ctx, r)
 		if !r.Known { // what could not be looked at counts as restricted
-			k.catalog.taints.set(k.caller.Payer(), k.started)
+			k.catalog.taints.restricted(k.caller.Payer(), k.started)
 		}
 	}
 }
@@ -237,6 +237,7 @@ func (k *call) fillRuled(ctx context.Context, r *policy.Resource) bool {
 	for _, l := range labels[:min(len(labels), maxLabels)] {
 		r.Labels = append(r.Labels, l.Name)
 	}
+	k.noteAuthors(ctx, k.wrote()...)
 	ids := []string{p.ID}
 	if p.Type != confluence.TypeBlogPost {
 		nodes, err := k.site.Ancestors(ctx, p.ID)
@@ -254,6 +255,18 @@ func (k *call) fillRuled(ctx context.Context, r *policy.Resource) bool {
 	return err == nil
 }
 
+// wrote are the last authors of what a call is about.
+func (k *call) wrote() []string {
+	ids := []string{k.on.page.Version.AuthorID}
+	if c := k.on.comment; c != nil {
+		ids = append(ids, c.Version.AuthorID)
+	}
+	if a := k.on.attachment; a != nil {
+		ids = append(ids, a.Version.AuthorID)
+	}
+	return ids
+}
+
 // restricted finds out whether any of the pages has a view restriction.
 func (k *call) restricted(ctx context.Context, ids []string) (bool, error) {
 	for _, id := range ids {
@@ -263,7 +276,7 @@ func (k *call) restricted(ctx context.Context, ids []string) (bool, error) {
 		}
 		for _, one := range list {
 			if one.Operation == "read" && len(one.UserIDs)+len(one.Groups) > 0 {
-				k.catalog.taints.set(k.caller.Payer(), k.started)
+				k.catalog.taints.restricted(k.caller.Payer(), k.started)
 				return true, nil
 			}
 		}

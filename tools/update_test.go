@@ -254,5 +254,7 @@ rules:
 	same.fails("approval.required", "create_page", args{"space_key": "ENG", "title": "With attributes"})
 	bob := *d
 	bob.who.AccountID = "u-bob"
+	bob.fails("approval.required", "create_page", args{"space_key": "ENG", "title": "Bob's"}) // the agent carries it over
+	bob.who.Agent = "another"
 	bob.ok("create_page", args{"space_key": "ENG", "title": "Bob's"})
 }

@@ -310,7 +310,7 @@ func fields(r *policy.Request) map[string]reflect.Value {
 		"resource.space_type": &r.Resource.SpaceType, "resource.status": &r.Resource.Status, "resource.title": &r.Resource.Title,
 		"resource.author_id": &r.Resource.AuthorID, "resource.labels": &r.Resource.Labels, "resource.ancestor_ids": &r.Resource.AncestorIDs,
 		"resource.attachment_bytes": &r.Resource.AttachmentBytes, "resource.updated_at": &r.Resource.UpdatedAt,
-		"resource.restricted": &r.Resource.Restricted, "context.read_restricted": &r.Context.ReadRestricted,
+		"resource.restricted": &r.Resource.Restricted, "context.read_restricted": &r.Context.ReadRestricted, "context.read_external": &r.Context.ReadExternal,
 		"change.target_space_key": &r.Change.TargetSpaceKey, "change.target_parent_id": &r.Change.TargetParentID,
 		"change.title": &r.Change.Title, "change.media_type": &r.Change.MediaType, "change.body_bytes": &r.Change.BodyBytes,
 		"change.added_bytes": &r.Change.AddedBytes, "change.removed_bytes": &r.Change.RemovedBytes,

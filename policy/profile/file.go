@@ -158,4 +158,5 @@ type Change struct {
 // Context is what is known about the caller's past in a test.
 type Context struct {
 	ReadRestricted bool `json:"read_restricted,omitempty"`
+	ReadExternal   bool `json:"read_external,omitempty"`
 }

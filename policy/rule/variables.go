@@ -53,7 +53,8 @@ func Variables() []Variable {
 		{Name: "change.removed_ratio", Type: "double", Note: "removed bytes over bytes before, 0 to 1"},
 		{Name: "change.macros_added", Type: "list"},
 		{Name: "change.external_hosts_added", Type: "list"},
-		{Name: "context.read_restricted", Type: "bool", Note: "read restricted content a short time ago"},
+		{Name: "context.read_restricted", Type: "bool", Note: "read restricted content, or content from outside, a short time ago"},
+		{Name: "context.read_external", Type: "bool", Note: "read content last written by a guest, an app, nobody or an unknown account a short time ago"},
 	}
 	for i := range all {
 		all[i].Bound = Bound(all[i].Name)
