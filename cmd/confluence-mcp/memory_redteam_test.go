@@ -32,13 +32,15 @@ func buildProduct(t testing.TB) string {
 	return path
 }
 
-// process runs the product as a process of its own, so that its memory is its
-// own.
-func process(t *testing.T, site string) (*product, int) {
+// process runs the product as a process of its own, so that its memory and its
+// time are its own, with more agents in its configuration.
+func process(t *testing.T, site string, agents ...string) (*product, int) {
 	t.Helper()
 	path := buildProduct(t)
 	p := &product{t: t, dir: productFolder(t), errOut: &safeBuffer{}}
-	c := exec.Command(path, "serve", "--config", filepath.Join(p.dir, "c.yaml"), "--listen", "127.0.0.1:0")
+	file := filepath.Join(p.dir, "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(productFile+strings.Join(agents, "")), 0o600))
+	c := exec.Command(path, "serve", "--config", file, "--listen", "127.0.0.1:0")
 	for name, value := range productEnv(site, botToken) {
 		c.Env = append(c.Env, name+"="+value)
 	}
