@@ -2,24 +2,33 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
+	"mime"
 	"net/http"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 )
 
+// maxRESTBody is how much a request of [Config.Routes] may send, in bytes.
+const maxRESTBody = 1 << 20
+
 // Caller says who asks by a request of [Config.Routes], as the gates of /mcp
 // would: its agent, or the user whom the body (accessSettings and
 // accessControlAttributes, as they were sent; nil: absent) or the X-Access
 // headers name. It takes one request from the agent's rate.
 //
-// Kind Expired without usable credentials, Denied for an agent that names a user
-// without the right to, Invalid for what cannot be read, Limited over the rate.
+// Kind Denied for an agent that names a user without the right to, Invalid for
+// what cannot be read, Limited over the rate; every other error is for
+// [Server.Challenge].
 func (s *Server) Caller(r *http.Request, settings, attributes json.RawMessage) (identity.Caller, error) {
 	agent, err := s.Authenticate(r)
-	if err != nil || usesQueryKey(r) {
-		return identity.Caller{}, &confluence.Error{Kind: confluence.Expired, Code: "auth.credentials", Err: err, Message: "A valid key is needed.",
-			Next: "Send the agent's key in the Authorization header as a Bearer token; never in the URL."}
+	if err != nil {
+		return identity.Caller{}, err
+	}
+	if usesQueryKey(r) {
+		return identity.Caller{}, ErrUnknownKey
 	}
 	var m message
 	m.Params.Meta.Settings, m.Params.Meta.Attributes = settings, attributes
@@ -31,8 +40,34 @@ func (s *Server) Caller(r *http.Request, settings, attributes json.RawMessage) (
 	if err != nil {
 		return identity.Caller{}, err
 	}
-	if wait, ok := s.rates.take(agent.principal(), caller.Payer()); !ok {
+	if wait, ok := s.rates.takeWithin(agent, agent.configured(), caller.Payer()); !ok {
 		return identity.Caller{}, tooMany(wait).err
 	}
 	return caller, nil
+}
+
+// Body reads the JSON object a request of [Config.Routes] brings. A page of
+// another site can't send JSON without asking first, so nothing else is taken.
+// Kind Invalid for anything but one well-formed object without keys that come
+// twice, Limited for a body over 1 MiB.
+func (s *Server) Body(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body is not JSON.", Next: "Send a JSON object with Content-Type: application/json."}
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRESTBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, tooLarge().err
+	}
+	if err != nil {
+		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body did not arrive whole.", Next: "Send it again.", Err: err}
+	}
+	if broken := checkJSON(raw); broken != nil {
+		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: broken.reason, Next: "Send one well-formed JSON object."}
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil || object == nil {
+		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body is not a JSON object.", Next: "Send one JSON object."}
+	}
+	return raw, nil
 }

@@ -163,7 +163,7 @@ func (p program) ownAccounts(ctx context.Context, e *engine, people []demo.Perso
 	}
 	spec := specOf(in, id)
 	spec.Own = func(_ context.Context, account string) (*rest.Client, error) { return own[account], nil }
-	return e.sites.Put(spec)
+	return e.sites.Put(ctx, spec)
 }
 
 func findPerson(people []demo.Person, who string) (demo.Person, error) {

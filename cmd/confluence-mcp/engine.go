@@ -97,7 +97,7 @@ func (e *engine) connectAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := e.sites.Put(specOf(in, id)); err != nil {
+		if err := e.sites.Put(ctx, specOf(in, id)); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package connections
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,10 @@ type connection struct {
 	anonymous *rest.Client
 	account   atomic.Pointer[confluence.User] // of the connected client, once it was asked
 	asking    singleflight.Group
+
+	mu      sync.Mutex
+	filling *filling // nil while there is no mirror
+	ended   bool
 }
 
 // connect makes the clients. It asks nothing of the network.
@@ -45,6 +50,15 @@ func connect(s Spec, rc rest.Config) (*connection, error) {
 		return nil, err
 	}
 	return &connection{spec: s, connected: connected, anonymous: anonymous}, nil
+}
+
+// Check refuses what can't be connected, without asking Confluence.
+func Check(s Spec) error {
+	_, err := connect(s, rest.Config{})
+	if s.Token.Empty() && confluence.KindOf(err) == confluence.Expired {
+		return nil // it waits for OAuth
+	}
+	return err
 }
 
 // Probe finds out whether an integration would work, and as whom.

@@ -10,6 +10,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
 	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/guard"
 	"confluence-mcp/tools"
 )
 
@@ -18,16 +19,18 @@ type Set struct {
 	client rest.Config
 	mu     sync.RWMutex
 	all    []*connection
+	filler *Filler // nil until there is a mirror to fill
 }
 
 // New makes an empty set. client is what the clients of all integrations
 // share: logger, clock, name, patience with rate limits.
 func New(client rest.Config) *Set { return &Set{client: client} }
 
-// Put connects an integration, or takes over what was changed about one. It
-// asks nothing of Confluence. Kind Invalid for a bad address, Expired with code
-// "auth.not_connected" when there is no token.
-func (s *Set) Put(spec Spec) error {
+// Put connects an integration, or takes over what was changed about one: its
+// clients are new, its sync starts anew, and rows of another site are gone when
+// Put returns. It asks nothing of Confluence. Kind Invalid for a bad address,
+// Expired with code "auth.not_connected" when there is no token.
+func (s *Set) Put(ctx context.Context, spec Spec) error {
 	if old, err := s.byID(spec.ID); err == nil && old.spec.equal(spec) {
 		return nil
 	}
@@ -36,14 +39,50 @@ func (s *Set) Put(spec Spec) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	at := slices.IndexFunc(s.all, func(x *connection) bool { return x.spec.ID == spec.ID })
+	var old *connection
 	if at < 0 {
 		s.all = append(s.all, c)
-		return nil
+	} else {
+		old, s.all[at] = s.all[at], c
 	}
-	s.all[at] = c
-	return nil
+	s.mu.Unlock()
+	old.end()
+	return s.begin(ctx, c)
+}
+
+// Remove disconnects an integration: nobody reaches it any more and its sync
+// has stopped when Remove returns. Its rows are gone too; with keep they stay,
+// and nobody sees them.
+func (s *Set) Remove(ctx context.Context, id int64, keep bool) error {
+	s.mu.Lock()
+	at := slices.IndexFunc(s.all, func(x *connection) bool { return x.spec.ID == id })
+	var old *connection
+	if at >= 0 {
+		old = s.all[at]
+		s.all = slices.Delete(slices.Clone(s.all), at, at+1)
+	}
+	f := s.filler
+	s.mu.Unlock()
+	old.end()
+	switch {
+	case f == nil:
+		return nil
+	case keep:
+		return f.Mirror.Writer().SetIntegration(ctx, guard.Integration{ID: id, Mode: guard.OwnerOnly})
+	}
+	return f.Mirror.Writer().DropIntegration(ctx, id)
+}
+
+// Close ends every sync and waits for it.
+func (s *Set) Close() {
+	s.mu.Lock()
+	all := s.all
+	s.all = nil
+	s.mu.Unlock()
+	for _, c := range all {
+		c.end()
+	}
 }
 
 // Names lists the integrations by name, in the order they were put.

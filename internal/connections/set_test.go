@@ -1,6 +1,7 @@
 package connections_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,11 +19,11 @@ func spec(id int64, name string) connections.Spec {
 
 func TestIntegrationIsNamedByNameOrID(t *testing.T) {
 	s := connections.New(rest.Config{})
-	require.NoError(t, s.Put(spec(1, "acme")))
+	require.NoError(t, s.Put(context.Background(), spec(1, "acme")))
 	id, err := s.ID("")
 	require.NoError(t, err, "there is only one")
 	assert.EqualValues(t, 1, id)
-	require.NoError(t, s.Put(spec(2, "1")))
+	require.NoError(t, s.Put(context.Background(), spec(2, "1")))
 	for name, want := range map[string]int64{"acme": 1, "1": 2, "2": 2} { // a name counts before an id
 		id, err := s.ID(name)
 		require.NoError(t, err, name)
@@ -35,7 +36,7 @@ func TestIntegrationIsNamedByNameOrID(t *testing.T) {
 
 func TestAsIsTakenApart(t *testing.T) {
 	s := connections.New(rest.Config{})
-	require.NoError(t, s.Put(spec(7, "acme")))
+	require.NoError(t, s.Put(context.Background(), spec(7, "acme")))
 	for as, want := range map[string][2]string{
 		"ann":                {"", "ann"},
 		"acme:ann":           {"acme", "ann"},
@@ -52,7 +53,7 @@ func TestAsIsTakenApart(t *testing.T) {
 
 func TestIntegrationWithoutToken(t *testing.T) {
 	s := connections.New(rest.Config{})
-	err := s.Put(connections.Spec{ID: 1, Name: "acme", BaseURL: "http://127.0.0.1:1/wiki"})
+	err := s.Put(context.Background(), connections.Spec{ID: 1, Name: "acme", BaseURL: "http://127.0.0.1:1/wiki"})
 	var known *confluence.Error
 	require.ErrorAs(t, err, &known)
 	assert.Equal(t, "auth.not_connected", known.Code)

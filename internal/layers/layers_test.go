@@ -63,7 +63,8 @@ var allowed = map[string][]string{
 
 	// level 3: what is connected
 	"internal/connections": {"tools", "ingest", "internal/confluence", "internal/confluence/rest", "internal/identity", "internal/seal", "internal/retrieve", "store/guard", "store/mirror"},
-	"internal/api":         {"tools", "internal/confluence", "internal/identity", "internal/retrieve"},
+	"internal/registry":    {"internal/connections", "internal/confluence", "internal/seal", "store"},
+	"internal/api":         {"internal/registry", "internal/connections", "ingest", "tools", "internal/confluence", "internal/identity", "internal/retrieve"},
 
 	// level 3: what speaks MCP
 	"server": {"tools", "internal/identity", "internal/confluence", "internal/redact", "policy"},

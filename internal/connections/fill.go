@@ -1,0 +1,235 @@
+package connections
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"confluence-mcp/ingest"
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/retrieve"
+	"confluence-mcp/store/guard"
+	"confluence-mcp/store/mirror"
+)
+
+// Rhythm is how often the mirror is filled, and with what.
+type Rhythm struct {
+	Interval     time.Duration // between passes
+	FullInterval time.Duration // between complete passes
+	BlogPosts    bool
+}
+
+// Filler fills a mirror from every integration of a [Set].
+type Filler struct {
+	Mirror  *mirror.Mirror
+	Rhythm  Rhythm
+	Changed func() // content was committed; it must not wait
+	// Passive only syncs on demand, as a command does that owns the data folder
+	// for as long as it lasts.
+	Passive bool
+}
+
+// filling is one integration on its way into the mirror.
+type filling struct {
+	sync     *ingest.Sync
+	writer   *mirror.Writer
+	known    guard.Integration // as the mirror was told at the start
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	complete atomic.Bool
+}
+
+// markSource is the mark of the mirror that says which site and account the rows
+// of an integration are of.
+const markSource = "source"
+
+// Fill begins to fill a mirror, from integrations that are put later too, until
+// [Set.Close]. Rows of an integration that is not there any more, or that is
+// another site by now, are gone when it returns.
+func (s *Set) Fill(ctx context.Context, f Filler) error {
+	s.mu.Lock()
+	s.filler = &f
+	all := s.all
+	s.mu.Unlock()
+	var failed []error
+	for _, c := range all {
+		failed = append(failed, s.begin(ctx, c))
+	}
+	return errors.Join(failed...)
+}
+
+// begin makes sure that the mirror shows an integration by today's rule and of
+// today's site, then starts its sync.
+func (s *Set) begin(ctx context.Context, c *connection) error {
+	s.mu.RLock()
+	f := s.filler
+	s.mu.RUnlock()
+	if f == nil {
+		return nil
+	}
+	w := f.Mirror.Writer()
+	if err := ofToday(ctx, w, c.spec); err != nil {
+		return err
+	}
+	known, err := w.Integration(ctx, c.spec.ID)
+	if err != nil {
+		return err
+	}
+	known.ID, known.Name, known.Mode = c.spec.ID, c.spec.Name, c.spec.mode()
+	if err := w.SetIntegration(ctx, known); err != nil {
+		return err
+	}
+	sync, err := ingest.New(ingest.Config{Integration: known, Spaces: c.spec.Spaces, BlogPosts: f.Rhythm.BlogPosts, BaseURL: c.spec.BaseURL,
+		Source: c.connected, Mirror: writer{w}, Now: s.client.Now, Logger: s.client.Logger,
+		Interval: f.Rhythm.Interval, FullInterval: f.Rhythm.FullInterval, Changed: f.Changed})
+	if err != nil {
+		return err
+	}
+	c.start(sync, f, known)
+	return nil
+}
+
+// ofToday drops what was read from another site, or by another account.
+func ofToday(ctx context.Context, w *mirror.Writer, spec Spec) error {
+	source, err := w.Mark(ctx, spec.ID, markSource)
+	if err != nil || source == spec.source() {
+		return err
+	}
+	if err := w.DropIntegration(ctx, spec.ID); err != nil {
+		return err
+	}
+	return w.SetMark(ctx, spec.ID, markSource, spec.source())
+}
+
+func (c *connection) start(sync *ingest.Sync, f *Filler, known guard.Integration) {
+	ctx, stop := context.WithCancel(context.Background())
+	fill := &filling{sync: sync, writer: f.Mirror.Writer(), known: known, stop: stop}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		stop()
+		return
+	}
+	c.filling = fill
+	if !f.Passive {
+		fill.running.Go(func() { _ = sync.Run(ctx) }) // how it goes is in its status
+	}
+}
+
+// end stops the sync and waits for it. A connection that is none has no sync.
+func (c *connection) end() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.ended = true
+	f := c.filling
+	c.mu.Unlock()
+	if f != nil {
+		f.stop()
+		f.running.Wait()
+	}
+}
+
+func (c *connection) fill() *filling {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.filling
+}
+
+// Sync makes one pass over an integration now, or joins the one under way.
+// Kind Denied for an integration that is not connected, Unavailable while there
+// is no mirror.
+func (s *Set) Sync(ctx context.Context, name string, full bool, progress func(ingest.Progress)) (ingest.Report, error) {
+	c, err := s.find(name)
+	if err != nil {
+		return ingest.Report{}, err
+	}
+	f := c.fill()
+	if f == nil {
+		return ingest.Report{}, noMirror()
+	}
+	return f.sync.Now(ctx, full, progress)
+}
+
+// Refresh reads again who a user is and which groups he is in.
+func (s *Set) Refresh(ctx context.Context, integration int64, who string) error {
+	c, err := s.byID(integration)
+	if err != nil {
+		return err
+	}
+	f := c.fill()
+	if f == nil {
+		return noMirror()
+	}
+	return f.sync.Membership(ctx, who)
+}
+
+// Integrations lists what is connected, as the mirror shows it.
+func (s *Set) Integrations() []retrieve.Integration {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]retrieve.Integration, 0, len(s.all))
+	for _, c := range s.all {
+		i := retrieve.Integration{Integration: guard.Integration{ID: c.spec.ID, Name: c.spec.Name, Mode: c.spec.mode()}, Edition: confluence.Cloud}
+		if me := c.account.Load(); me != nil {
+			i.Account = me.ID
+		} else if f := c.fill(); f != nil {
+			i.Account = f.known.Account
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// Complete reports whether all of an integration was read since it was
+// connected.
+func (s *Set) Complete(_ context.Context, integration int64) bool {
+	c, err := s.byID(integration)
+	if err != nil {
+		return false
+	}
+	f := c.fill()
+	if f == nil {
+		return false
+	}
+	if !f.complete.Load() && !f.sync.Status().Complete.IsZero() {
+		f.complete.Store(true)
+	}
+	return f.complete.Load()
+}
+
+// Status tells how the integrations are.
+func (s *Set) Status() []Status {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]Status, 0, len(s.all))
+	for _, c := range s.all {
+		one := Status{ID: c.spec.ID, Name: c.spec.Name, BaseURL: c.spec.BaseURL}
+		if me := c.account.Load(); me != nil {
+			one.Account, one.AccountName = me.ID, me.Name
+		}
+		if f := c.fill(); f != nil {
+			now := f.sync.Status()
+			one.Sync = &now
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// Status is one integration and how its sync goes.
+type Status struct {
+	ID          int64
+	Name        string
+	BaseURL     string
+	Account     string // the connecting account, once it is known
+	AccountName string
+	Sync        *ingest.Status // nil while there is no mirror
+}
+
+func noMirror() error {
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unavailable", Op: "sync", Message: "The mirror is not open.", Next: "Look at the server's log, or run: confluence-mcp doctor."}
+}

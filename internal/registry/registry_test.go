@@ -1,0 +1,227 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/connections"
+	"confluence-mcp/internal/registry"
+	"confluence-mcp/internal/seal"
+	"confluence-mcp/store"
+)
+
+// running remembers what was connected.
+type running struct {
+	specs  map[int64]connections.Spec
+	rights error
+	tested int
+}
+
+func (r *running) Put(_ context.Context, s connections.Spec) error {
+	if s.Token.Empty() {
+		return &confluence.Error{Kind: confluence.Expired, Code: "auth.not_connected"}
+	}
+	r.specs[s.ID] = s
+	return nil
+}
+
+func (r *running) Remove(_ context.Context, id int64, _ bool) error {
+	delete(r.specs, id)
+	return nil
+}
+
+func (r *running) TestRights(context.Context, connections.Spec) error {
+	r.tested++
+	return r.rights
+}
+
+// vault seals by turning bytes around, so that a token in clear shows.
+type vault struct{}
+
+func (vault) Seal(at seal.Place, plain seal.Secret) ([]byte, error) {
+	return []byte(at.String() + "|" + backwards(plain.Reveal())), nil
+}
+
+func (vault) Open(_ context.Context, at seal.Place, sealed []byte) (seal.Secret, error) {
+	text, ok := string(sealed), false
+	if len(text) > len(at.String()) && text[:len(at.String())] == at.String() {
+		text, ok = text[len(at.String())+1:], true
+	}
+	if !ok {
+		return seal.Secret{}, errors.New("moved")
+	}
+	return seal.NewSecret(backwards(text)), nil
+}
+
+func backwards(s string) string {
+	out := []byte(s)
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return string(out)
+}
+
+type rig struct {
+	*registry.Registry
+	precious *store.Precious
+	running  *running
+}
+
+func open(t *testing.T, dir string, file ...registry.Declared) rig {
+	t.Helper()
+	p, err := store.OpenPrecious(context.Background(), dir, time.Now)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	run := &running{specs: map[int64]connections.Spec{}}
+	r, err := registry.Open(context.Background(), registry.Config{File: file, Store: p, Vault: vault{}, Set: run, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return rig{r, p, run}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func acme() registry.Settings {
+	return registry.Settings{Type: ptr("confluence"), BaseURL: ptr("https://acme.atlassian.net/wiki/"), Username: ptr("bot@acme.test"), Token: ptr("planted-token")}
+}
+
+func declared() registry.Declared {
+	return registry.Declared{Name: "file", Values: registry.Values{Type: "confluence", BaseURL: "https://file.atlassian.net/wiki", Username: "f@acme.test", UnsyncedVisibility: "connected-admin-only"}, Token: seal.NewSecret("x")}
+}
+
+func TestMadeByHandStaysAndStaysSealed(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	r := open(t, dir, declared())
+	made, err := r.Add(ctx, "acme", acme())
+	require.NoError(t, err)
+	assert.Equal(t, "https://acme.atlassian.net/wiki", made.Values.BaseURL)
+	assert.Equal(t, "planted-token", r.running.specs[made.ID].Token.Reveal())
+	kept, err := r.precious.Integrations(ctx)
+	require.NoError(t, err)
+	assert.NotContains(t, string(kept[0].Settings)+string(kept[0].Token), "planted-token")
+
+	again, err := registry.Open(ctx, registry.Config{File: []registry.Declared{declared()}, Store: r.precious, Vault: vault{}, Set: &running{specs: map[int64]connections.Spec{}}, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	assert.Equal(t, r.List(), again.List())
+}
+
+func TestWhatIsLeftOutStays(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir())
+	s := acme()
+	s.EnableAccessRightsSync, s.Spaces = ptr(true), &[]string{"ENG", "OPS"}
+	made, err := r.Add(ctx, "acme", s)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		change registry.Settings
+		want   func(*registry.Values)
+	}{
+		"nothing":  {registry.Settings{}, func(*registry.Values) {}},
+		"spaces":   {registry.Settings{Space: ptr("ENG")}, func(v *registry.Values) { v.Spaces = []string{"ENG"} }},
+		"username": {registry.Settings{Username: ptr("other@acme.test")}, func(v *registry.Values) { v.Username = "other@acme.test" }},
+		"token":    {registry.Settings{Token: ptr("new")}, func(*registry.Values) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, err := r.Find("acme")
+			require.NoError(t, err)
+			want := before.Values
+			c.want(&want)
+			after, err := r.Change(ctx, "acme", c.change)
+			require.NoError(t, err)
+			assert.Equal(t, want, after.Values)
+			assert.True(t, after.Values.EnableAccessRightsSync, "rights are never switched off by leaving something out")
+			assert.True(t, r.running.specs[made.ID].Rights)
+		})
+	}
+	assert.Equal(t, "new", r.running.specs[made.ID].Token.Reveal())
+	_, err = r.Change(ctx, "acme", registry.Settings{EnableAccessRightsSync: ptr(false)})
+	require.NoError(t, err)
+	assert.False(t, r.running.specs[made.ID].Rights, "but by saying so")
+}
+
+func TestRefusedSettingsLeaveNothing(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		name   string
+		change func(*registry.Settings)
+		code   string
+	}{
+		"a name with a slash":     {"a/b", func(*registry.Settings) {}, "input.settings"},
+		"no address":              {"x", func(s *registry.Settings) { s.BaseURL = nil }, "input.settings"},
+		"an address with a user":  {"x", func(s *registry.Settings) { s.BaseURL = ptr("https://me:pw@acme.test") }, "input.settings"},
+		"another product":         {"x", func(s *registry.Settings) { s.Type = ptr("jira") }, "input.settings"},
+		"an unknown visibility":   {"x", func(s *registry.Settings) { s.UnsyncedVisibility = ptr("all") }, "input.settings"},
+		"space and spaces":        {"x", func(s *registry.Settings) { s.Space, s.Spaces = ptr("A"), &[]string{"B"} }, "input.settings"},
+		"a space that is no key":  {"x", func(s *registry.Settings) { s.Space = ptr("../x") }, "input.settings"},
+		"an empty token":          {"x", func(s *registry.Settings) { s.Token = ptr("") }, "input.settings"},
+		"a name that is taken":    {"file", func(*registry.Settings) {}, "conflict.name"},
+		"rights that aren't read": {"x", func(s *registry.Settings) { s.EnableAccessRightsSync = ptr(true) }, "auth.rights"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := open(t, t.TempDir(), declared())
+			r.running.rights = &confluence.Error{Kind: confluence.Invalid, Code: "auth.rights"}
+			s := acme()
+			c.change(&s)
+			_, err := r.Add(ctx, c.name, s)
+			var known *confluence.Error
+			require.ErrorAs(t, err, &known)
+			assert.Equal(t, c.code, known.Code)
+			assert.Len(t, r.List(), 1)
+			assert.Len(t, r.running.specs, 1)
+			kept, err := r.precious.Integrations(ctx)
+			require.NoError(t, err)
+			assert.Empty(t, kept)
+		})
+	}
+}
+
+func TestTheTokenDoesNotGoToAnotherSite(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir())
+	_, err := r.Add(ctx, "acme", acme())
+	require.NoError(t, err)
+	_, err = r.Change(ctx, "acme", registry.Settings{BaseURL: ptr("https://evil.test/wiki")})
+	assert.Equal(t, confluence.Invalid, confluence.KindOf(err))
+	_, err = r.Change(ctx, "acme", registry.Settings{BaseURL: ptr("https://other.atlassian.net/wiki"), Token: ptr("its own")})
+	assert.NoError(t, err)
+}
+
+func TestTheFileOwnsWhatItDeclares(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir(), declared())
+	_, err := r.Change(ctx, "file", registry.Settings{Space: ptr("ENG")})
+	assert.Equal(t, confluence.Conflict, confluence.KindOf(err))
+	assert.Equal(t, confluence.Conflict, confluence.KindOf(r.Remove(ctx, "file")))
+	assert.Equal(t, confluence.NotFound, confluence.KindOf(r.Remove(ctx, "nobody")))
+	assert.Len(t, r.running.specs, 1)
+}
+
+func TestRemovedIsForgotten(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir())
+	made, err := r.Add(ctx, "acme", acme())
+	require.NoError(t, err)
+	require.NoError(t, r.Remove(ctx, "1"), "an id names it too")
+	assert.Empty(t, r.List())
+	assert.NotContains(t, r.running.specs, made.ID)
+	kept, err := r.precious.Integrations(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, kept)
+}
+
+func TestWithoutTokenItWaitsForOAuth(t *testing.T) {
+	r := open(t, t.TempDir())
+	s := acme()
+	s.Token, s.EnableAccessRightsSync = nil, ptr(true)
+	made, err := r.Add(context.Background(), "acme", s)
+	require.NoError(t, err)
+	assert.False(t, made.HasToken)
+	assert.Empty(t, r.running.specs)
+	assert.Zero(t, r.running.tested, "rights are tested when it is connected")
+}
