@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,101 +13,8 @@ import (
 
 func (p program) agentsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "agents", Short: "The callers over HTTP and their keys"}
-	c.AddCommand(p.agentsListCommand(), p.agentsAddCommand(), p.agentsRevokeCommand())
+	c.AddCommand(p.agentsListCommand(), p.agentsAddCommand(), p.agentsRevokeCommand(), p.agentsPeopleCommand())
 	return c
-}
-
-// agentAnswer is an agent as --json prints it. Key is there only when the
-// agent was just made.
-type agentAnswer struct {
-	Name        string `json:"name"`
-	Profile     string `json:"profile"`
-	Integration string `json:"integration,omitempty"`
-	User        string `json:"user,omitempty"`
-	ActForUsers bool   `json:"act_for_users"`
-	Admin       bool   `json:"admin"`
-	Approver    bool   `json:"approver"`
-	Created     string `json:"created"`
-	Expires     string `json:"expires,omitempty"`
-	Revoked     string `json:"revoked,omitempty"`
-	Key         string `json:"key,omitempty"`
-}
-
-func answerAgent(a store.Agent) agentAnswer {
-	return agentAnswer{Name: a.Name, Profile: a.Profile, Integration: a.Integration, User: a.User, ActForUsers: a.ActForUsers,
-		Admin: a.Admin, Approver: a.Approver, Created: day(a.Created), Expires: day(a.Expires), Revoked: day(a.Revoked)}
-}
-
-func day(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-func (p program) agentsListCommand() *cobra.Command {
-	var at place
-	var asJSON bool
-	c := &cobra.Command{Use: "list", Short: "List agents, revoked ones too; keys are never shown again", RunE: func(c *cobra.Command, _ []string) error {
-		return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
-			agents, err := s.Agents(ctx)
-			if err != nil {
-				return err
-			}
-			return p.printAgents(agents, asJSON)
-		})
-	}}
-	at.flags(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
-}
-
-func (p program) printAgents(agents []store.Agent, asJSON bool) error {
-	answers := make([]agentAnswer, len(agents))
-	for i, a := range agents {
-		answers[i] = answerAgent(a)
-	}
-	if asJSON {
-		return json.NewEncoder(p.out).Encode(map[string]any{"agents": answers})
-	}
-	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tPROFILE\tACTS AS\tRIGHTS\tSTATE")
-	for _, a := range answers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Profile, actsAs(a), rights(a), state(a))
-	}
-	return w.Flush()
-}
-
-func actsAs(a agentAnswer) string {
-	switch {
-	case a.ActForUsers:
-		return "users it names"
-	case a.User != "":
-		return a.Integration + ":" + a.User
-	}
-	return "public"
-}
-
-func rights(a agentAnswer) string {
-	switch {
-	case a.Admin && a.Approver:
-		return "admin, approver"
-	case a.Admin:
-		return "admin"
-	case a.Approver:
-		return "approver"
-	}
-	return "-"
-}
-
-func state(a agentAnswer) string {
-	switch {
-	case a.Revoked != "":
-		return "revoked " + a.Revoked
-	case a.Expires != "":
-		return "until " + a.Expires
-	}
-	return "good"
 }
 
 func (p program) agentsAddCommand() *cobra.Command {
@@ -128,6 +34,13 @@ func (p program) agentsAddCommand() *cobra.Command {
 			if err := fillAgent(&a, as, expires, p.now); err != nil {
 				return err
 			}
+			cfg, err := p.settled(at)
+			if err != nil {
+				return err
+			}
+			if declared(cfg, a.Name) {
+				return nameTaken(a.Name)
+			}
 			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error { return p.addAgent(ctx, s, a, at, asJSON) })
 		},
 	}
@@ -138,6 +51,8 @@ func (p program) agentsAddCommand() *cobra.Command {
 	c.Flags().BoolVar(&a.Admin, "admin", false, "may use the admin surfaces")
 	c.Flags().BoolVar(&a.Approver, "approver", false, "may decide approvals")
 	c.Flags().DurationVar(&expires, "expires", 0, "end of the key, counted from now, for example 2160h")
+	c.Flags().Float64Var(&a.Rate, "rate", 0, "requests a second of the agent as a whole; without it the server's default for each of its users")
+	c.Flags().IntVar(&a.Burst, "burst", 0, "requests at once; without it twice the rate")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -172,7 +87,7 @@ func (p program) addAgent(ctx context.Context, s *store.Precious, a store.Agent,
 		return err
 	}
 	if asJSON {
-		answer := answerAgent(a)
+		answer := answerAgent(a, p.now())
 		answer.Created, answer.Key = day(p.now()), key.Reveal()
 		return json.NewEncoder(p.out).Encode(answer)
 	}

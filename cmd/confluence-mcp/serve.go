@@ -159,14 +159,15 @@ func (p program) httpConfig(ctx context.Context, e *engine, f serveFlags) (serve
 	if err != nil {
 		return sc, err
 	}
-	sc.Authenticator = keys
+	sc.Authenticator, sc.Proxies = keys, keys.proxies()
+	sc.AuthorizationServers, sc.Scopes = e.cfg.Issuers()
 	return sc, nil
 }
 
 func (p program) serverConfig(e *engine) server.Config {
 	return server.Config{
 		Catalog: e.catalog, Version: version, Instructions: instructions, Logger: e.logger, Now: p.now, Drain: drain,
-		AllowedOrigins: e.cfg.HTTP.AllowedOrigins, AllowedHosts: e.cfg.HTTP.AllowedHosts,
+		AllowedOrigins: e.cfg.HTTP.AllowedOrigins, AllowedHosts: e.cfg.HTTP.AllowedHosts, ResourceURL: e.cfg.HTTP.ResourceURL,
 		Metrics: e.metrics(), Confirm: confirmer{e},
 		Ready: func() (bool, any) { return e.ready() },
 	}

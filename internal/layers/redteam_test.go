@@ -53,7 +53,7 @@ var redTeam = map[string]attack{
 	"B06": {what: "a flood of unknown signing keys"},
 	"B07": {what: "an issuer that is down"},
 	"B08": {what: "wrong, shortened, revoked and nearly right keys"},
-	"B09": {what: "an identity header from an untrusted peer", waits: "no proxy is trusted with identities; there is no such header"},
+	"B09": {what: "an identity header from an untrusted peer"},
 	"B10": {what: "unverified, look-alike and reassigned e-mail claims"},
 	"B11": {what: "one subject of two issuers"},
 	"B12": {what: "a key revoked under an open stream"},

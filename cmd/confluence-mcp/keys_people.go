@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/store"
+)
+
+// byEmail is the identity of somebody who is known by a verified address: the
+// one account that has it now, which must be the one this person had before.
+// Whoever has no such account is nobody, who sees public content.
+func (e *engine) byEmail(ctx context.Context, who store.Person) (identity.Caller, error) {
+	account, err := e.accountOf(ctx, who.Integration, who.Email)
+	if err != nil {
+		return identity.Caller{}, err
+	}
+	if account == "" {
+		return fixedIdentity("", ""), nil
+	}
+	who.AccountID = account
+	err = e.precious.KeepPerson(ctx, who)
+	if confluence.KindOf(err) == confluence.Conflict {
+		e.logger.Warn("an e-mail address belongs to somebody else than before; no account is given", "authority", who.Authority, "integration", who.Integration)
+		return fixedIdentity("", ""), nil
+	}
+	if err != nil {
+		return identity.Caller{}, err
+	}
+	return fixedIdentity(who.Integration, account), nil
+}
+
+// accountOf finds the one account of an integration with this address; "" when
+// there is none, or several.
+func (e *engine) accountOf(ctx context.Context, integration, email string) (string, error) {
+	if account := e.sites.Account(ctx, integration, email); account != email {
+		return account, nil
+	}
+	return "", nil
+}
