@@ -16,7 +16,7 @@ import (
 //	_id  the node's index, 4 bytes, big-endian
 //	t    the words: frequency is weighted, by where a word stands
 //	n    three terms every document has, whose frequency is a number:
-//	     i = node's index + 1, l = weighted length + 1, u = last saved, Unix seconds + 1
+//	     i = node's index + 1, l = words that are no stop words + 1, u = last saved, Unix seconds + 1
 //	k    keywords without frequency: T type, S integration:space key, L label, A author
 //	s    stored: 3 bytes a word of title and text, in order, for phrases
 const (
@@ -109,9 +109,9 @@ func (d *drafting) add(s *scanner, part string, weight int, all bool) {
 			continue
 		}
 		term := d.term(d.lang, t)
-		d.length += weight
 		d.count(term, weight)
 		if !stop {
+			d.length++
 			d.marks = appendMark(d.marks, term)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/lang/de"
 	"github.com/blevesearch/bleve/v2/analysis/lang/en"
 	"github.com/blevesearch/snowballstem"
-	"github.com/blevesearch/snowballstem/english"
+	english "github.com/blevesearch/snowballstem/porter"
 )
 
 // language is one of those whose words have endings the index takes off.

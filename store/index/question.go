@@ -47,7 +47,8 @@ type question struct {
 
 type asking struct {
 	*analyser
-	everyWord bool // stop words too
+	lang      language // of the question, as far as it shows
+	everyWord bool     // stop words too
 	out       []clause
 	seen      map[string]bool
 }
@@ -60,7 +61,7 @@ func (a *analyser) question(text string) question {
 		return question{all: true}
 	}
 	for _, everyWord := range []bool{false, true} {
-		ask := asking{analyser: a, everyWord: everyWord, seen: map[string]bool{}}
+		ask := asking{analyser: a, lang: a.tongues.of(text), everyWord: everyWord, seen: map[string]bool{}}
 		ask.read(text)
 		for _, c := range ask.out {
 			if !c.not {
@@ -163,7 +164,7 @@ func (a *asking) forms(t asked) [][]string {
 	}
 	var out [][]string
 	for l := range languages {
-		if !a.everyWord && a.tongues.stop[l][t.text] {
+		if a.stops(l, t.text) {
 			continue
 		}
 		w := a.stems.of(l, []byte(t.text))
@@ -172,6 +173,12 @@ func (a *asking) forms(t asked) [][]string {
 		}
 	}
 	return out
+}
+
+// stops reports that a word says nothing in pages of a language: it is a stop
+// word there, or in the language of the question.
+func (a *asking) stops(l language, word string) bool {
+	return !a.everyWord && (a.tongues.stop[l][word] || a.tongues.stop[a.lang][word])
 }
 
 func (a *asking) phrase(c clause, text string) {
@@ -204,7 +211,7 @@ func (a *asking) phraseForm(l language, tokens []asked) []string {
 		switch {
 		case t.cjk:
 			out = append(out, t.text)
-		case a.everyWord || !a.tongues.stop[l][t.text]:
+		case !a.stops(l, t.text):
 			out = append(out, a.stems.of(l, []byte(t.text)))
 		}
 	}
