@@ -20,13 +20,12 @@ type attack struct{ what, waits string }
 // Reasons for rows whose target does not exist.
 const (
 	noMirror   = "there is no local full-text index; search runs in Confluence"
-	noOAuth    = "connecting by OAuth does not exist; no token endpoint or site list is asked"
 	noExchange = "no tool reads or writes files of the host; there is no exchange folder"
 	noBrowser  = "no route hands file content to a browser"
 )
 
 // redTeam are the rows that concern transport, callers, addresses, files,
-// queries, policy, content, parsers and secrets. A function named Test<id>, or
+// queries, policy, content, parsers, secrets and connecting by OAuth. A function named Test<id>, or
 // Test<id>_<id>…, covers a row.
 var redTeam = map[string]attack{
 	"A01": {what: "foreign, null and look-alike Origin"},
@@ -68,7 +67,7 @@ var redTeam = map[string]attack{
 	"D08": {what: "redirect loops, and redirects of writes"},
 	"D09": {what: "look-alike site names"},
 	"D10": {what: "a proxy in the environment"},
-	"D11": {what: "a hostile address in the list of granted sites", waits: noOAuth},
+	"D11": {what: "a hostile address in the list of granted sites"},
 	"D12": {what: "an untrusted certificate"},
 
 	"E01": {what: "host paths given to an upload"},
@@ -126,12 +125,23 @@ var redTeam = map[string]attack{
 	"K06": {what: "a key file others may read"},
 	"K07": {what: "profiling endpoints and core dumps"},
 	"K08": {what: "secrets in a backup"},
-	"K09": {what: "a token endpoint that echoes secrets", waits: noOAuth},
+	"K09": {what: "a token endpoint that echoes secrets"},
 	"K10": {what: "secrets on the command line"},
+
+	"M01": {what: "a callback nobody waits for, or a second one"},
+	"M02": {what: "a consent begun in another browser"},
+	"M03": {what: "a code without its verifier"},
+	"M04": {what: "markup in what the sign-in service says"},
+	"M05": {what: "a callback address that differs"},
+	"M06": {what: "fewer permissions than asked for"},
+	"M07": {what: "a site chosen that was not granted"},
+	"M08": {what: "tokens left on the disk after a disconnect"},
+	"M09": {what: "a reconnection as another account"},
+	"M10": {what: "an answer of another issuer"},
 }
 
 // rowsInSections is how many rows the list has in each section held here.
-var rowsInSections = map[byte]int{'A': 15, 'B': 12, 'D': 12, 'E': 7, 'F': 10, 'G': 10, 'I': 7, 'J': 8, 'K': 10}
+var rowsInSections = map[byte]int{'A': 15, 'B': 12, 'D': 12, 'E': 7, 'F': 10, 'G': 10, 'I': 7, 'J': 8, 'K': 10, 'M': 10}
 
 // idOfTest finds the ids at the beginning of a test's name.
 var idOfTest = regexp.MustCompile(`^_?([A-N]\d\d)(_|[A-Z]|$)`)

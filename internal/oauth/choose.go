@@ -45,9 +45,7 @@ func (g *Grants) Choose(ctx context.Context, integration int64, role Role, accou
 	if !moved {
 		return Grant{}, &confluence.Error{Kind: confluence.Conflict, Op: "choose site", Message: "the connection changed meanwhile", Next: "Look at it again."}
 	}
-	g.mu.Lock()
-	clear(g.held) // the one that was in force before is gone
-	g.mu.Unlock()
+	g.dropAll() // the one that was in force before is gone
 	done, err := g.read(ctx, next.ID)
 	return done.grant, err
 }

@@ -116,7 +116,7 @@ func (g *Grants) Finish(ctx context.Context, in Callback) (Outcome, error) {
 	if err != nil {
 		g.cfg.Logger.Warn("a connection was not made", "integration", c.begin.Integration, "role", c.begin.Role, "error", err)
 	} else {
-		g.cfg.Logger.Info("a connection was made", "integration", c.begin.Integration, "role", c.begin.Role, "state", o.Grant.State)
+		g.cfg.Logger.Info("a connection was made", "integration", c.begin.Integration, "role", c.begin.Role, "outcome", o.Grant.State)
 	}
 	return o, err
 }
@@ -150,6 +150,7 @@ func (g *Grants) finish(ctx context.Context, c *consent, in Callback) (Outcome, 
 		}
 		made, err = add()
 	}
+	g.dropAll() // the one that was in force before is gone
 	o.Grant = made
 	return o, err
 }

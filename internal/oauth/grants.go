@@ -172,6 +172,12 @@ func (g *Grants) drop(id int64) {
 	delete(g.held, id)
 }
 
+func (g *Grants) dropAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.held)
+}
+
 // fail notes that a grant needs a reconnection. Its row stays.
 func (g *Grants) fail(ctx context.Context, grant Grant, reason string) error {
 	defer g.drop(grant.ID)
