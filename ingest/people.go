@@ -17,6 +17,7 @@ const (
 	callerMemory = 24 * time.Hour   // how long somebody who asked is one of the callers
 	manyGroups   = 100              // with more than these, members are read by full passes only
 	mostRechecks = 50
+	mostNames    = 100_000
 	usersAtOnce  = 100
 )
 
@@ -67,7 +68,19 @@ func (s *Sync) readRoster(ctx context.Context, full bool) (*roster, error) {
 	return r, err
 }
 
-// people reads accounts by id, what groups tell of them being less than that.
+// notice remembers accounts that something names, so that people can be found
+// by name or e-mail who are in no group.
+func (s *Sync) notice(ids ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if id != "" && len(s.names) < mostNames {
+			s.names[id] = true
+		}
+	}
+}
+
+// accounts reads users by id, what groups tell of them being less than that.
 func (s *Sync) accounts(ctx context.Context, r *roster, more []string) error {
 	ids := sortedUnique(append(slices.Collect(maps.Keys(r.users)), more...))
 	for part := range slices.Chunk(ids, usersAtOnce) {
@@ -125,7 +138,7 @@ func (c *census) open(ctx context.Context, full bool, report *Report) error {
 // close reads everybody again and gives to each what he has had all the time.
 func (c *census) close(ctx context.Context) error {
 	if c.first == nil || !c.gains() {
-		return nil
+		return c.strangers(ctx)
 	}
 	second, err := c.s.readRoster(ctx, true)
 	if err != nil {
@@ -134,9 +147,34 @@ func (c *census) close(ctx context.Context) error {
 	if err := c.s.accounts(ctx, second, slices.Collect(maps.Keys(c.known))); err != nil {
 		return err
 	}
-	return c.publish(ctx, second, func(old Person, _ bool, groups []string) []string {
+	err = c.publish(ctx, second, func(old Person, _ bool, groups []string) []string {
 		return common(c.groupsOf(c.first, old.ID), groups)
 	})
+	if err != nil {
+		return err
+	}
+	return c.strangers(ctx)
+}
+
+// strangers makes those known who are named somewhere and in no group.
+func (c *census) strangers(ctx context.Context) error {
+	if c.first == nil || len(c.first.failed) > 0 {
+		return nil // it is not known that they are in no group
+	}
+	c.s.mu.Lock()
+	var ids []string
+	for id := range c.s.names {
+		if _, known := c.known[id]; !known && c.first.users[id].ID == "" {
+			ids = append(ids, id)
+		}
+	}
+	c.s.mu.Unlock()
+	rest := &roster{at: c.first.at, users: map[string]confluence.User{}, members: map[string][]string{}}
+	if err := c.s.accounts(ctx, rest, ids); err != nil {
+		return err
+	}
+	c.known = nil // the others are published
+	return c.publish(ctx, rest, func(Person, bool, []string) []string { return nil })
 }
 
 // gains reports whether anybody has more than the mirror says.

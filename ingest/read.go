@@ -96,6 +96,7 @@ func (r *reading) list(ctx context.Context, kind string) error {
 				e.parent = ""
 			}
 			r.entries[page.ID] = e
+			r.s.notice(page.AuthorID, page.OwnerID, page.Version.AuthorID)
 		}
 		r.told(len(r.entries))
 		return l.Next, len(l.Items), err
@@ -161,6 +162,7 @@ func (r *reading) take(x *confluence.Extras) {
 	}
 	if r.rights && x.Restrictions != nil && !e.known {
 		e.clause, e.known = guard.ClauseOf(r.s.cfg.Integration.ID, x.Restrictions), true
+		r.s.notice(usersOf(e.clause)...)
 	}
 }
 
@@ -218,6 +220,7 @@ func (s *Sync) clause(ctx context.Context, id string) (guard.Clause, string, err
 	if clause.State == guard.Sealed {
 		return clause, causeUnknown, nil
 	}
+	s.notice(usersOf(clause)...)
 	return clause, "", nil
 }
 
@@ -231,6 +234,16 @@ func causeOf(err error) string {
 		return causeDown
 	}
 	return causeUnknown
+}
+
+func usersOf(c guard.Clause) []string {
+	var out []string
+	for _, p := range c.Of {
+		if p.Kind == guard.User {
+			out = append(out, p.ID)
+		}
+	}
+	return out
 }
 
 // above reads the folders and other nodes that pages stand under, up to the

@@ -48,6 +48,7 @@ type Sync struct {
 	lost   map[string]int    // how many passes in a row a space was not there
 	asked  map[string]time.Time
 	groups map[string]bool // known to the mirror
+	names  map[string]bool // accounts that pages and restrictions name
 }
 
 // New judges the configuration and makes a sync. It asks nothing. Kind Invalid
@@ -71,7 +72,7 @@ func New(cfg Config) (*Sync, error) {
 	if cfg.FullInterval <= 0 {
 		cfg.FullInterval = defaultFullInterval
 	}
-	return &Sync{cfg: cfg, parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}}, nil
+	return &Sync{cfg: cfg, parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}}, nil
 }
 
 // Run makes a first pass at once and others by the interval, a tenth more or
