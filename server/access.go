@@ -1,10 +1,13 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"confluence-mcp/tools"
 )
 
 const metadataPath = "/.well-known/oauth-protected-resource"
@@ -19,10 +22,10 @@ func (s *Server) Challenge(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &no) && len(no.Scopes) > 0:
 		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", `+scopeOf(no.Scopes)+", "+where)
-		s.refuse(w, refuse(http.StatusForbidden, "scope", "auth.scope", "The token lacks a scope.", "Ask for a token with the scopes that WWW-Authenticate names."), nil)
+		s.deny(w, r, refuse(http.StatusForbidden, "scope", "auth.scope", "The token lacks a scope.", "Ask for a token with the scopes that WWW-Authenticate names."))
 		return
 	case no != nil:
-		s.refuse(w, refuse(http.StatusForbidden, "agent", "auth.forbidden", "Nobody with these claims may use this server.", "Ask the administrator for access."), nil)
+		s.deny(w, r, refuse(http.StatusForbidden, "agent", "auth.forbidden", "Nobody with these claims may use this server.", "Ask the administrator for access."))
 		return
 	case !errors.Is(err, ErrUnknownKey):
 		s.cfg.Logger.Error("authentication failed", "err", err)
@@ -35,7 +38,19 @@ func (s *Server) Challenge(w http.ResponseWriter, r *http.Request, err error) {
 		value += `, error="invalid_token"`
 	}
 	w.Header().Set("WWW-Authenticate", value)
-	s.refuse(w, refuse(http.StatusUnauthorized, "auth", "auth.credentials", "A valid key is needed.", "Send the agent's key in the Authorization header as a Bearer token; never in the URL."), nil)
+	s.deny(w, r, refuse(http.StatusUnauthorized, "auth", "auth.credentials", "A valid key is needed.", "Send the agent's key in the Authorization header as a Bearer token; never in the URL."))
+}
+
+// deny writes a refusal in the form of where it was asked: REST answers with
+// the error object alone.
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, f *refusal) {
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		s.refuse(w, f, nil)
+		return
+	}
+	s.metrics.refused.WithLabelValues(f.reason).Inc()
+	s.cfg.Logger.Info("refused", "reason", f.reason, "status", f.status)
+	writeJSON(w, f.status, json.RawMessage(tools.Failure(f.err).Structured))
 }
 
 // scopeOf is the parameter of a challenge. Scopes come from the configuration;

@@ -26,6 +26,7 @@ type approvalAPI struct {
 	e            *engine
 	now          func() time.Time
 	authenticate func(*http.Request) (server.Agent, error)
+	challenge    func(http.ResponseWriter, *http.Request, error)
 	key          []byte // of the proofs that a request was looked at
 }
 
@@ -45,7 +46,7 @@ func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) 
 	}
 	srv, err := server.New(sc)
 	if err == nil {
-		api.authenticate = srv.Authenticate
+		api.authenticate, api.challenge = srv.Authenticate, srv.Challenge
 	}
 	return srv, err
 }
@@ -58,8 +59,7 @@ func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		agent, err := api.authenticate(r)
 		if err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			api.refuse(w, &confluence.Error{Kind: confluence.Expired, Code: "auth.credentials", Message: "A valid key is needed.", Next: "Send the agent's key in the Authorization header as a Bearer token."})
+			api.challenge(w, r, err)
 			return
 		}
 		out, err := h(r, agent)
@@ -105,17 +105,22 @@ func (api *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
 	}
 	out := []approvalAnswer{}
 	for _, one := range found {
-		if a.Approver || one.Requester.Agent == a.Name {
+		if a.Approver || askedBy(one, a) {
 			out = append(out, answerApproval(one, api.now()))
 		}
 	}
 	return map[string]any{"approvals": out}, nil
 }
 
+// askedBy: people who share an agent have owners of their own.
+func askedBy(one approval.Request, a server.Agent) bool {
+	return one.Requester.Agent == a.Name && one.Requester.Owner == a.Owner
+}
+
 // find gives a request the agent may see. Somebody else's is not there.
 func (api *approvalAPI) find(ctx context.Context, id string, a server.Agent) (approval.Request, error) {
 	one, err := api.e.desk.Show(ctx, id)
-	if err == nil && !a.Approver && one.Requester.Agent != a.Name {
+	if err == nil && !a.Approver && !askedBy(one, a) {
 		err = noApproval(id)
 	}
 	return one, err
@@ -141,7 +146,7 @@ func (api *approvalAPI) show(r *http.Request, a server.Agent) (any, error) {
 // view proves that an agent was shown this very change by this process.
 func (api *approvalAPI) view(one approval.Request, a server.Agent) string {
 	mac := hmac.New(sha256.New, api.key)
-	mac.Write([]byte(one.ID + "|" + one.Digest + "|" + a.Authority + "|" + a.Name))
+	mac.Write([]byte(one.ID + "|" + one.Digest + "|" + a.Authority + "|" + a.Name + "|" + a.Subject))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
@@ -208,7 +213,7 @@ func (api *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
 // cancel is the requesting agent's own withdrawal, or an administrator's.
 func (api *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
 	one, err := api.e.desk.Show(r.Context(), r.PathValue("id"))
-	own := err == nil && one.Requester.Agent == a.Name
+	own := err == nil && askedBy(one, a)
 	switch {
 	case err == nil && !own && !a.Approver && !a.Admin:
 		err = noApproval(one.ID)
@@ -251,7 +256,7 @@ func (api *approvalAPI) person(ctx context.Context, a server.Agent) approval.Per
 	if c.Kind == "" {
 		c.Kind = identity.Nobody
 	}
-	c.Agent, c.Owner = a.Name, a.Owner
+	c.Agent, c.Owner, c.Subject = a.Name, a.Owner, a.Subject
 	c.AccountID = api.e.sites.Account(ctx, c.Integration, c.AccountID)
 	return approval.PersonOf(c)
 }
