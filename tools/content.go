@@ -100,7 +100,7 @@ func stopped(s string) string {
 
 // blocksOf lists the blocks of a page with the handles that edits take.
 func (k *call) blocksOf(stored, spaceKey string) (string, error) {
-	blocks := document(stored).Markdown(k.view(spaceKey)).Blocks
+	blocks := document(stored).Markdown(k.named(spaceKey)).Blocks
 	var b strings.Builder
 	for _, one := range blocks {
 		row, err := json.Marshal(one)
@@ -114,7 +114,7 @@ func (k *call) blocksOf(stored, spaceKey string) (string, error) {
 
 func (k *call) outlineOf(stored, spaceKey string) string {
 	var b strings.Builder
-	for _, h := range document(stored).Outline(k.view(spaceKey)) {
+	for _, h := range document(stored).Outline(k.named(spaceKey)) {
 		fmt.Fprintf(&b, "%s %s (%d bytes, handle %s)\n", strings.Repeat("#", h.Level), h.Text, h.Size, h.Handle)
 	}
 	if b.Len() == 0 {

@@ -11,7 +11,7 @@ import (
 
 // writing says how storage for a page of a space is written.
 func (k *call) writing(spaceKey string, allowLoss []string) markup.Options {
-	return markup.Options{View: k.view(spaceKey), DataCenter: k.info.Kind == confluence.DataCenter, AllowLoss: allowLoss,
+	return markup.Options{View: k.named(spaceKey), DataCenter: k.info.Kind == confluence.DataCenter, AllowLoss: allowLoss,
 		Page: func(address string) (space, title string, ok bool) {
 			t, err := k.parseURL(address)
 			return t.spaceKey, t.title, err == nil && t.title != ""

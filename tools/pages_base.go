@@ -50,6 +50,7 @@ func (k *call) baseOf(ctx context.Context, in updatePageIn, now confluence.Page)
 func (k *call) changeBody(ctx context.Context, in updatePageIn, base, now confluence.Page, u *confluence.PageUpdate, out *plan) error {
 	switch {
 	case in.carries():
+		k.meetNamed(ctx, base.Body, in.Edits)
 		return k.edited(in, base, now, u, out)
 	case in.RestoreVersion > 0:
 		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)

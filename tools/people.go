@@ -57,12 +57,23 @@ func mentions(stored string) []string {
 	return sortedKeys(document(stored).Inventory().Mentions)
 }
 
-// named is the view of [call.view] with the people in it called by name. It is
-// for reading: handles and what is written back do not depend on it.
+// named is the view of [call.view] with the people that were looked up called
+// by name. Handles, and what is written back, are the same in both.
 func (k *call) named(spaceKey string) markup.View {
 	v := k.view(spaceKey)
 	v.UserName = k.mentioned
 	return v
+}
+
+// meetNamed looks up the people of a page when an edit could name one: the
+// text it looks for is the text that was shown.
+func (k *call) meetNamed(ctx context.Context, stored string, edits []markup.Edit) {
+	for _, e := range edits {
+		if strings.Contains(e.Find+e.Heading+e.Section+e.Within+e.To+e.After+e.Before+e.Row+e.Column, "@") {
+			k.meet(ctx, mentions(stored)...)
+			return
+		}
+	}
 }
 
 // mentioned is a name as it stands in the Markdown of a page: only what no

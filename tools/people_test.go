@@ -63,6 +63,29 @@ func TestPeopleAreCalledByName(t *testing.T) {
 	assert.Equal(t, 1, asked(site, "UsersByID"))
 }
 
+// What was read with names is edited and written back with them.
+func TestNamedPeopleAreWrittenBack(t *testing.T) {
+	site := peopled()
+	d := newDesk(t, site)
+	before := site.pages["11"].Body
+	_, out := d.ok("update_page", args{"page_id": "11", "base_version": 3, "edits": []args{{"op": "replace_text", "find": "Ask @Bob B Bright (Ops) or", "replace": "Call @Bob B Bright (Ops) or"}}})
+	assert.Equal(t, float64(4), out["version"])
+	assert.Equal(t, strings.Replace(before, "Ask", "Call", 1), site.pages["11"].Body)
+
+	before = site.pages["11"].Body
+	_, out = d.ok("get_page", args{"page_id": "11"})
+	md := strings.Join(strings.Split(out["content"].(string), "\n")[1:], "\n")
+	md, _, _ = strings.Cut(md, "\n>>>")
+	require.Contains(t, md, "@Bob B Bright (Ops)")
+	d.ok("update_page", args{"page_id": "11", "base_version": 4, "body": strings.Replace(md, "first", "last", 1)})
+	assert.Equal(t, strings.Replace(before, "first", "last", 1), site.pages["11"].Body)
+
+	r, _ := d.ok("get_page", args{"page_id": "11", "mode": "blocks"})
+	handle := r.Text[strings.Index(r.Text, `{"handle":"`)+len(`{"handle":"`):][:9]
+	d.ok("update_page", args{"page_id": "11", "base_version": 5, "edits": []args{{"op": "insert", "after": handle, "markdown": "New."}}})
+	assert.Contains(t, site.pages["11"].Body, "last.</p><p>New.</p>")
+}
+
 func TestPeopleStayIdsWhere(t *testing.T) {
 	noPeople := "version: 1\nname: no-people\ngroups:\n  pages: {level: read_only}\n"
 	for name, c := range map[string]func(*desk, *fake){

@@ -181,7 +181,7 @@ func (e *editor) replaceIn(hits []hit, replace string) error {
 			j++
 		}
 		edited = append(edited, l.tokens[next:first]...)
-		edited = append(edited, plainTokens(l.replaced(hits[i:j], first, last, replace), l.b.kind)...)
+		edited = append(edited, plainTokens(l.replaced(hits[i:j], first, last, replace), l.b.kind, l.atoms(first, last))...)
 		next, i = last+1, j
 	}
 	edited = append(edited, l.tokens[next:]...)
@@ -231,11 +231,29 @@ func (l *leafText) tokenAt(at int) int {
 	return lo - 1
 }
 
-// plainTokens splits replacement text as plain words.
-func plainTokens(s string, k kind) []token {
+// atoms are the texts of mentions, dates and other pieces among some tokens
+// that stay or go as a whole.
+func (l *leafText) atoms(first, last int) []string {
+	var out []string
+	for _, t := range l.tokens[first : last+1] {
+		if t.kind == tWord && t.text != "" && wordLen(t.text) < len(t.text) {
+			out = append(out, t.text)
+		}
+	}
+	return out
+}
+
+// plainTokens splits replacement text as plain words. An atom that is named in
+// it stays in one piece, so that it can be told from new text.
+func plainTokens(s string, k kind, atoms []string) []token {
 	var out []token
 	for len(s) > 0 {
 		n := wordLen(s)
+		for _, atom := range atoms {
+			if strings.HasPrefix(s, atom) {
+				n = len(atom)
+			}
+		}
 		t := token{kind: tWord, text: s[:n]}
 		if isBlank(s[0]) {
 			t.kind = tSpace

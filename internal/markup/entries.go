@@ -27,6 +27,7 @@ type walker struct {
 	p      *page
 	out    []entry
 	path   []string
+	names  []string // path without the names of people, for handles
 	levels []int8
 	seen   map[string]int
 }
@@ -34,13 +35,13 @@ type walker struct {
 func (w *walker) walk(b *block) {
 	for _, k := range b.kids {
 		for k.heading() && len(w.levels) > 0 && w.levels[len(w.levels)-1] >= k.level {
-			w.levels, w.path = w.levels[:len(w.levels)-1], w.path[:len(w.path)-1]
+			w.levels, w.path, w.names = w.levels[:len(w.levels)-1], w.path[:len(w.path)-1], w.names[:len(w.names)-1]
 		}
 		path := w.path[:len(w.path):len(w.path)]
-		w.out = append(w.out, entry{k, path, w.p.blockHandle(k, path, w.seen)})
+		w.out = append(w.out, entry{k, path, w.p.blockHandle(k, w.names, w.seen)})
 		if k.heading() {
 			w.levels = append(w.levels, k.level)
-			w.path = append(path, w.p.visible(k))
+			w.path, w.names = append(path, w.p.visible(k)), append(w.names[:len(w.names):len(w.names)], w.p.named(k))
 		}
 		w.walk(k)
 	}
@@ -55,11 +56,11 @@ func (p *page) blockHandle(b *block, path []string, seen map[string]int) string 
 	content := ""
 	switch {
 	case b.leaf():
-		content = p.visible(b)
+		content = p.named(b)
 	case b.node != nil && b.kind != kList && b.kind != kTable:
 		content = b.tag + "\x00" + b.title
 		for k := b; k != nil && len(k.kids) > 0; k = k.kids[0] {
-			content += "\x00" + p.visible(k.kids[0])
+			content += "\x00" + p.named(k.kids[0])
 		}
 	case len(b.kids) > 0:
 		content = p.firstText(b)
@@ -77,7 +78,7 @@ func (p *page) firstText(b *block) string {
 	for len(b.kids) > 0 {
 		b = b.kids[0]
 	}
-	return p.visible(b)
+	return p.named(b)
 }
 
 func (p *page) blocks() []Block {

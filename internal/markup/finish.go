@@ -177,7 +177,7 @@ func (pl *planner) keeper() *original {
 	o.collectBlocks(pl.p.root)
 	for _, x := range pl.p.pieces {
 		if x.kind == pAtom {
-			md := pl.p.text[x.md:x.mdEnd]
+			md := namelessAtom(pl.p.text[x.md:x.mdEnd])
 			o.atoms[md] = append(o.atoms[md], x)
 		}
 	}

@@ -136,7 +136,7 @@ func (p *mdParser) htmlTokens(lines []span) []token {
 			out = append(out, t)
 		}
 	}
-	return out
+	return nameless(out)
 }
 
 func (p *mdParser) htmlToken(at, end int32) token {

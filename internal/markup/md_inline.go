@@ -60,7 +60,9 @@ func (i *inliner) node(n ast.Node) {
 		i.kids(n)
 	case *ast.Link:
 		i.look.link, i.look.title = cleanDest(n.Destination), string(n.Title)
+		from := len(i.out)
 		i.kids(n)
+		i.mention(from)
 	case *ast.AutoLink:
 		i.autoLink(n)
 	case *ast.Image:

@@ -209,6 +209,9 @@ func (r *renderer) referenceIn(n *storage.Node) string {
 	if n.Kind != storage.Element {
 		return ""
 	}
+	if n.Name == "ri:user" {
+		return "@" + userID(r.tree, n)
+	}
 	if strings.HasPrefix(n.Name, "ri:") {
 		label, _ := r.resource(n, "")
 		return label
