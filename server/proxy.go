@@ -31,16 +31,16 @@ func (c Config) checkProxies() error {
 		return errors.New("server: without authentication no proxy can be trusted")
 	}
 	for _, p := range c.Proxies {
-		if err := p.check(); err != nil {
+		if err := p.Check(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// check refuses proxies that would trust everybody, or a header that means
-// something else.
-func (p Proxy) check() error {
+// Check refuses proxies that would trust everybody, or a header that means
+// something else; [New] asks it too.
+func (p Proxy) Check() error {
 	reserved := func(prefix string) bool { return strings.HasPrefix(strings.ToLower(p.Header), prefix) }
 	switch {
 	case p.Identify == nil || len(p.Peers) == 0:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -55,10 +56,26 @@ func (e *engine) keys(ctx context.Context, now func() time.Time) (*keyring, erro
 	if k.static, err = server.NewStaticKeys(fixed, now); err != nil {
 		return nil, err
 	}
+	if err = checkCallers(e.cfg, now); err != nil {
+		return nil, err
+	}
 	if k.judge, err = oidc.New(oidc.Config{Rules: tokenRules(e.cfg), Now: now, Logger: e.logger}); err != nil {
-		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "read agents", Message: err.Error(), Next: "Correct the agent's oidc section.", Err: err}
+		return nil, err
 	}
 	return k, e.someAgent(ctx)
+}
+
+// checkCallers finds what only those who judge tokens and proxies can see to be
+// wrong.
+func checkCallers(cfg config.Config, now func() time.Time) error {
+	_, err := oidc.New(oidc.Config{Rules: tokenRules(cfg), Now: now, Logger: slog.New(slog.DiscardHandler)})
+	for _, p := range (&keyring{e: &engine{cfg: cfg}}).proxies() {
+		err = errors.Join(err, p.Check())
+	}
+	if err != nil {
+		return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "read agents", Message: err.Error(), Next: "Correct the agent's oidc or proxy section.", Err: err}
+	}
+	return nil
 }
 
 // someAgent refuses to serve nobody, and to serve two agents of one name.

@@ -58,6 +58,9 @@ func (p program) configCommand() *cobra.Command {
 	check := &cobra.Command{Use: "check", Short: "Read the configuration and say what is wrong with it", Example: "  confluence-mcp config check --config confluence-mcp.yaml",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := p.load(at)
+			if err == nil {
+				err = checkCallers(cfg, p.now)
+			}
 			if err != nil {
 				return err
 			}
@@ -65,6 +68,20 @@ func (p program) configCommand() *cobra.Command {
 			return err
 		}}
 	at.flags(check)
-	c.AddCommand(check)
+	show := &cobra.Command{Use: "show", Short: "Print what file, environment and defaults come to; secrets only as set or not set",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := p.settled(at)
+			if err != nil {
+				return err
+			}
+			text, err := cfg.Show()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(p.out, text)
+			return err
+		}}
+	at.flags(show)
+	c.AddCommand(check, show)
 	return c
 }

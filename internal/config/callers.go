@@ -18,7 +18,7 @@ import (
 type Agent struct {
 	Name        string
 	Key         seal.Secret
-	KeyHash     string
+	KeyHash     string `show:"masked"`
 	OIDC        *OIDC
 	Proxy       *Proxy
 	Profile     string

@@ -118,7 +118,7 @@ var redTeam = map[string]attack{
 	"J08": {what: "deeply nested Markdown"},
 
 	"K01": {what: "secrets in output, logs, metrics and files"},
-	"K02": {what: "secrets in the shown configuration", waits: "no command prints the configuration"},
+	"K02": {what: "secrets in the shown configuration"},
 	"K03": {what: "a stolen database without its key"},
 	"K04": {what: "a sealed token moved to another row"},
 	"K05": {what: "a sealed token with a flipped bit"},
