@@ -28,7 +28,8 @@ type rule struct {
 	items    *rule
 	fields   map[string]*rule
 	order    []string
-	next     string // what to do when it is missing or empty; empty: an example
+	takes    func(obj map[string]any) []string // the fields that go together; nil: all
+	next     string                            // what to do when it is missing or empty; empty: an example
 }
 
 // Bounds of arguments that say nothing else.
@@ -68,6 +69,10 @@ func ruleOf(t reflect.Type, tag string) *rule {
 // beEdit adds what the content engine's own struct cannot say in tags.
 func (r *rule) beEdit() {
 	r.fields["op"].enum = editOps()
+	r.takes = func(obj map[string]any) []string {
+		op, _ := obj["op"].(string)
+		return markup.EditFields(op)
+	}
 	for _, long := range []string{"find", "replace", "markdown"} {
 		r.fields[long].max = maxEditText
 	}
@@ -176,10 +181,8 @@ func (r *rule) checkObject(path string, v any) error {
 	if !ok {
 		return r.wrongType(cmp.Or(path, "arguments"), v)
 	}
-	for _, name := range slices.Sorted(maps.Keys(obj)) {
-		if r.fields[name] == nil {
-			return r.unknown(join(path, name), name)
-		}
+	if err := r.checkNames(path, obj); err != nil {
+		return err
 	}
 	for _, name := range r.order {
 		child := r.fields[name]
@@ -191,6 +194,23 @@ func (r *rule) checkObject(path string, v any) error {
 			if err := child.check(join(path, name), v); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+func (r *rule) checkNames(path string, obj map[string]any) error {
+	var takes []string
+	if r.takes != nil {
+		takes = r.takes(obj)
+	}
+	for _, name := range slices.Sorted(maps.Keys(obj)) {
+		if takes != nil && name != "op" && !slices.Contains(takes, name) {
+			return invalid("unknown_argument", fmt.Sprintf("%s is no field of %s.", quoteShort(join(path, name)), obj["op"]),
+				fmt.Sprintf("%s takes %s.", obj["op"], strings.Join(takes, ", ")))
+		}
+		if r.fields[name] == nil {
+			return r.unknown(join(path, name), name)
 		}
 	}
 	return nil

@@ -258,3 +258,28 @@ rules:
 	bob.who.Agent = "another"
 	bob.ok("create_page", args{"space_key": "ENG", "title": "Bob's"})
 }
+
+// A field of another operation is refused, and told apart from a wrong name.
+func TestEditsTakeTheFieldsOfTheirOperation(t *testing.T) {
+	site := newFake()
+	d := newDesk(t, site)
+	for _, c := range []struct {
+		edit       args
+		kind, says string
+		next       string
+	}{
+		{args{"op": "append", "markdown": "x", "after": "Start"}, "input.unknown_argument", `"edits[0].after" is no field of append.`, "append takes markdown, to."},
+		{args{"op": "append", "body": "x"}, "input.unknown_argument", `"edits[0].body" is no field of append.`, "append takes markdown, to."},
+		{args{"op": "append", "markdown": "x", "position": "end"}, "input.unknown_argument", `"edits[0].position"`, "append takes markdown, to."},
+		{args{"op": "replace_text", "find": "key", "markdown": "lock"}, "input.unknown_argument", `"edits[0].markdown"`, "replace_text takes find, replace, occurrence, all, within."},
+		{args{"op": "delete", "heading": "End"}, "input.unknown_argument", `"edits[0].heading"`, "delete takes handle, section."},
+		{args{"op": "set_task", "handle": "b1", "done": true, "title": "x"}, "input.unknown_argument", `"edits[0].title"`, "set_task takes handle, done."},
+		{args{"op": "replace_section", "heading": "End", "handle": "b1", "markdown": "x"}, "input.invalid", "either heading or handle", ""},
+		{args{"op": "paint", "colour": "red"}, "input.invalid", "is not one of replace_text", ""},
+	} {
+		e := d.fails(c.kind, "update_page", args{"page_id": "11", "base_version": 3, "edits": []args{c.edit}})
+		assert.Contains(t, e.Message, c.says)
+		assert.Contains(t, e.Next, c.next)
+	}
+	assert.Empty(t, site.writes())
+}

@@ -106,6 +106,9 @@ func numbered(err error, i int, op string, total int) error {
 }
 
 func (e *editor) apply(x Edit) error {
+	if err := x.stray(); err != nil {
+		return err
+	}
 	switch x.Op {
 	case "replace_text":
 		return e.replaceText(x)
@@ -214,6 +217,9 @@ func looksLikeHandle(s string) bool {
 }
 
 func (e *editor) replaceSection(x Edit) error {
+	if x.Heading != "" && x.Handle != "" {
+		return missing("either heading or handle", x.Op)
+	}
 	ref := x.Heading
 	if ref == "" {
 		ref = x.Handle
