@@ -135,6 +135,7 @@ type stream struct {
 	slots     chan struct{}
 	work      sync.WaitGroup
 	waiting   atomic.Int32
+	held      atomic.Int64 // bytes of requests that run or wait, together at most what one may have
 	listening atomic.Int32
 	mu        sync.Mutex
 	running   map[string]context.CancelFunc // by request id
@@ -194,9 +195,18 @@ func (t *stream) start(ctx context.Context, m message, raw []byte) {
 	t.mu.Lock()
 	t.running[string(m.ID)] = cancel
 	t.mu.Unlock()
+	end := func() {
+		t.held.Add(-int64(len(raw)))
+		t.end(m, cancel)
+	}
+	if t.held.Add(int64(len(raw))) > t.server.cfg.MaxLine {
+		end()
+		t.refuse(tooMany(1), m.ID)
+		return
+	}
 	if m.Method == string(mcp.MethodInitialize) {
 		t.run(ctx, m, raw)
-		t.end(m, cancel)
+		end()
 		return
 	}
 	free := false
@@ -206,13 +216,13 @@ func (t *stream) start(ctx context.Context, m message, raw []byte) {
 	default:
 		if t.waiting.Add(1) > maxWaiting {
 			t.waiting.Add(-1)
-			t.end(m, cancel)
+			end()
 			t.refuse(tooMany(1), m.ID)
 			return
 		}
 	}
 	t.work.Go(func() {
-		defer t.end(m, cancel)
+		defer end()
 		if free || t.turn(ctx) {
 			defer func() { <-t.slots }()
 			t.run(ctx, m, raw)

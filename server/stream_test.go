@@ -245,6 +245,43 @@ func TestAFullStreamIsReadOn(t *testing.T) {
 	}
 }
 
+// TestAStreamHoldsABoundedNumberOfBytes: few large requests are as many as many
+// small ones; all that run or wait are together no larger than one may be.
+func TestAStreamHoldsABoundedNumberOfBytes(t *testing.T) {
+	p := stream(t, func(c *server.Config) { c.MaxLine = 1 << 20 })
+	large := func(id int, tool string) string {
+		return legacyCall(id, tool, `{"text":"`+strings.Repeat("x", 400<<10)+`"}`)
+	}
+	refusals := func(id int) {
+		t.Helper()
+		p.send(large(id, "confluence_echo"))
+		m := p.next()
+		assert.EqualValues(t, id, m["id"])
+		assert.Equal(t, "limit.rate", m["error"].(map[string]any)["data"].(map[string]any)["kind"])
+	}
+	for i := range 2 {
+		p.send(large(i, "confluence_slow"))
+		<-p.catalog.started
+	}
+	for i := range 5 {
+		refusals(10 + i)
+	}
+	p.send(legacyCall(20, "confluence_echo", `{}`))
+	assert.Equal(t, 20.0, p.next()["id"], "a small one has room")
+	p.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+	assert.ErrorIs(t, <-p.catalog.ended, context.Canceled)
+	require.Eventually(t, func() bool {
+		p.send(large(30, "confluence_echo"))
+		return p.next()["result"] != nil
+	}, time.Minute, 10*time.Millisecond, "a cancelled one gives its room back")
+	close(p.catalog.release)
+	assert.Equal(t, 0.0, p.next()["id"])
+	require.Eventually(t, func() bool {
+		p.send(legacyCall(40, "confluence_echo", `{"text":"`+strings.Repeat("x", 1000<<10)+`"}`))
+		return p.next()["result"] != nil
+	}, time.Minute, 10*time.Millisecond, "and so do answered ones: one as large as may be is served")
+}
+
 func TestStreamProgress(t *testing.T) {
 	p := stream(t, nil)
 	for i := range 20 {
