@@ -55,7 +55,7 @@ func New(cfg Config) (*Client, error) {
 // Kind Invalid for a missing credential.
 func (c *Client) As(auth Auth, username string, token seal.Secret) (*Client, error) {
 	w := *c.w
-	w.cfg.Auth, w.cfg.Username, w.cfg.Token, w.cfg.Renew = auth, username, token, nil
+	w.cfg.Auth, w.cfg.Username, w.cfg.Token, w.cfg.Renew, w.cfg.Tokens = auth, username, token, nil, nil
 	if err := w.cfg.check(); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,9 @@ type Config struct {
 	// Renew gives the token that takes the place of one Confluence has refused;
 	// the refused call is then sent once more. nil: a refused token is an error.
 	Renew func(ctx context.Context, refused seal.Secret) (seal.Secret, error)
+	// Tokens is where the tokens of an OAuth grant come from, instead of Token
+	// and Renew; Auth is then Bearer.
+	Tokens TokenSource
 
 	HeaderTimeout time.Duration
 	IdleTimeout   time.Duration
@@ -97,7 +100,7 @@ func (cfg Config) check() error {
 			return badConfig("basic authentication needs a username and a token", "Set the account's e-mail address and an API token.")
 		}
 	case Bearer:
-		if cfg.Token.Empty() {
+		if cfg.Token.Empty() && cfg.Tokens == nil {
 			return badConfig("bearer authentication needs a token", "Set the access token.")
 		}
 	case Anonymous:

@@ -42,7 +42,7 @@ func (c *credential) RoundTrip(req *http.Request) (*http.Response, error) {
 		pair := c.username + ":" + c.token.Load().Reveal()
 		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	case Bearer:
-		req.Header.Set("Authorization", "Bearer "+c.token.Load().Reveal())
+		req.Header.Set("Authorization", "Bearer "+c.bearer(req.Context()).Reveal())
 	}
 	return c.next.RoundTrip(req)
 }
@@ -50,6 +50,9 @@ func (c *credential) RoundTrip(req *http.Request) (*http.Response, error) {
 // renewed answers a refused token by asking for its successor, once, and sends
 // the call again: a 401 is decided before anything is done with the call.
 func (w *wire) renewed(next doer) doer {
+	if w.cfg.Tokens != nil {
+		return w.sourced(next)
+	}
 	if w.cfg.Renew == nil {
 		return next
 	}
