@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/seal"
 )
 
 // Integration is one that was made by REST or the command line. Settings is
-// JSON and holds no secrets; Token is sealed, and nil where there is none.
+// JSON and holds no secrets; Token is sealed for [IntegrationToken], and nil
+// where there is none.
 type Integration struct {
 	ID       int64
 	Name     string
@@ -20,6 +22,11 @@ type Integration struct {
 	Token    []byte
 	Created  time.Time
 	Changed  time.Time
+}
+
+// IntegrationToken is the place of the token of an integration.
+func IntegrationToken(id int64) seal.Place {
+	return seal.Place{Table: "integration", Row: strconv.FormatInt(id, 10), Column: "token"}
 }
 
 // IntegrationID gives the positive id of the integration called name, making
@@ -49,7 +56,8 @@ func integrationID(ctx context.Context, db execQuerier, name, now string) (int64
 
 // Integrations lists those that were made by REST or the command line, by id.
 func (p *Precious) Integrations(ctx context.Context) ([]Integration, error) {
-	rows, err := p.db.QueryContext(ctx, "SELECT i.id, i.name, s.settings, s.token, s.created, s.changed FROM integration_settings s JOIN integration i ON i.id = s.integration ORDER BY i.id")
+	rows, err := p.db.QueryContext(ctx, `SELECT i.id, i.name, s.settings, t.record, s.created, s.changed FROM integration_settings s JOIN integration i ON i.id = s.integration
+		LEFT JOIN sealed t ON t.owner = 'integration' AND t.row = CAST(i.id AS TEXT) AND t.field = 'token' ORDER BY i.id`)
 	if err != nil {
 		return nil, fmt.Errorf("list integrations: %w", err)
 	}
@@ -72,51 +80,55 @@ func (p *Precious) Integrations(ctx context.Context) ([]Integration, error) {
 	return out, rows.Err()
 }
 
-// AddIntegration stores a new integration, with the sealed token that seal
-// makes for its id; seal may be nil. Kind Conflict when there is one of that
+// AddIntegration stores a new integration, with the sealed token that token
+// makes for its id; token may be nil. Kind Conflict when there is one of that
 // name.
-func (p *Precious) AddIntegration(ctx context.Context, name string, settings []byte, seal func(id int64) ([]byte, error)) (int64, error) {
-	tx, err := p.db.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, fmt.Errorf("add integration: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	now := at(p.now())
-	id, err := integrationID(ctx, tx, name, now)
-	if err != nil {
-		return 0, err
-	}
-	var token []byte
-	if seal != nil {
-		if token, err = seal(id); err != nil {
-			return 0, err
+func (p *Precious) AddIntegration(ctx context.Context, name string, settings []byte, token func(id int64) ([]byte, error)) (id int64, err error) {
+	err = p.inTx(ctx, func(tx *sql.Tx) error {
+		now := at(p.now())
+		if id, err = integrationID(ctx, tx, name, now); err != nil {
+			return err
 		}
-	}
-	done, err := tx.ExecContext(ctx, "INSERT INTO integration_settings(integration, settings, token, created, changed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", id, string(settings), token, now, now)
-	if err != nil {
-		return 0, fmt.Errorf("add integration: %w", err)
-	}
-	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		return 0, errors.Join(err, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.name", Op: "add integration", Ref: name, Message: "There is an integration of that name.", Next: "Choose another name, or change that one."})
-	}
-	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("add integration: %w", err)
-	}
-	return id, nil
+		done, err := tx.ExecContext(ctx, "INSERT INTO integration_settings(integration, settings, created, changed) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", id, string(settings), now, now)
+		if err != nil {
+			return fmt.Errorf("add integration: %w", err)
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.name", Op: "add integration", Ref: name, Message: "There is an integration of that name.", Next: "Choose another name, or change that one."})
+		}
+		if token == nil {
+			return nil
+		}
+		record, err := token(id)
+		if err != nil {
+			return err
+		}
+		return putSealed(ctx, tx, IntegrationToken(id), record)
+	})
+	return id, err
 }
 
-// ChangeIntegration stores settings, and with token not nil that too. Kind
-// NotFound when it was removed meanwhile.
+// ChangeIntegration stores settings, and a token that is not nil. Kind NotFound
+// when it was removed meanwhile.
 func (p *Precious) ChangeIntegration(ctx context.Context, id int64, settings, token []byte) error {
-	done, err := p.db.ExecContext(ctx, "UPDATE integration_settings SET settings = ?, token = coalesce(?, token), changed = ? WHERE integration = ?", string(settings), token, at(p.now()), id)
-	return oneIntegration("change integration", id, done, err)
+	return p.inTx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, "UPDATE integration_settings SET settings = ?, changed = ? WHERE integration = ?", string(settings), at(p.now()), id)
+		if err := oneIntegration("change integration", id, done, err); err != nil || token == nil {
+			return err
+		}
+		return putSealed(ctx, tx, IntegrationToken(id), token)
+	})
 }
 
-// RemoveIntegration forgets an integration and its token. Its id stays its
-// name's. Kind NotFound when it is not there.
+// RemoveIntegration forgets an integration, and its token is gone from the disk.
+// Its id stays its name's. Kind NotFound when it is not there.
 func (p *Precious) RemoveIntegration(ctx context.Context, id int64) error {
 	done, err := p.db.ExecContext(ctx, "DELETE FROM integration_settings WHERE integration = ?", id)
-	return oneIntegration("remove integration", id, done, err)
+	if err := oneIntegration("remove integration", id, done, err); err != nil {
+		return err
+	}
+	at := IntegrationToken(id)
+	return p.EraseSealed(ctx, at.Table, at.Row)
 }
 
 func oneIntegration(op string, id int64, done sql.Result, err error) error {

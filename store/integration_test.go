@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/seal"
+	"confluence-mcp/store"
 )
 
 func TestIntegrationsAreKept(t *testing.T) {
@@ -16,10 +18,17 @@ func TestIntegrationsAreKept(t *testing.T) {
 	ofFile, err := p.IntegrationID(ctx, "file")
 	require.NoError(t, err)
 
+	keys, err := seal.Choice{Provider: seal.EnvironmentKey, Key: seal.NewKeyText()}.Open()
+	require.NoError(t, err)
+	ring, err := seal.OpenRing(ctx, keys, p)
+	require.NoError(t, err)
+	var sealed []byte
 	var sealedFor int64
 	id, err := p.AddIntegration(ctx, "acme", []byte(`{"baseUrl":"https://acme.test"}`), func(id int64) ([]byte, error) {
 		sealedFor = id
-		return []byte("sealed"), nil
+		var err error
+		sealed, err = ring.Seal(store.IntegrationToken(id), seal.NewSecret("a token"))
+		return sealed, err
 	})
 	require.NoError(t, err)
 	assert.Equal(t, id, sealedFor)
@@ -29,7 +38,7 @@ func TestIntegrationsAreKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 1, "one of the file is not among them")
 	assert.Equal(t, "acme", all[0].Name)
-	assert.Equal(t, "sealed", string(all[0].Token))
+	assert.Equal(t, sealed, all[0].Token)
 
 	_, err = p.AddIntegration(ctx, "acme", []byte(`{}`), nil)
 	assert.Equal(t, confluence.Conflict, confluence.KindOf(err))
@@ -38,7 +47,7 @@ func TestIntegrationsAreKept(t *testing.T) {
 	all, err = p.Integrations(ctx)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"spaces":["ENG"]}`, string(all[0].Settings))
-	assert.Equal(t, "sealed", string(all[0].Token), "what is not given stays")
+	assert.Equal(t, sealed, all[0].Token, "what is not given stays")
 
 	require.NoError(t, p.RemoveIntegration(ctx, id))
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(p.RemoveIntegration(ctx, id)))
@@ -46,6 +55,9 @@ func TestIntegrationsAreKept(t *testing.T) {
 	again, err := p.AddIntegration(ctx, "acme", []byte(`{}`), nil)
 	require.NoError(t, err)
 	assert.Equal(t, id, again, "an id stays with its name")
+	all, err = p.Integrations(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, all[0].Token, "and the token is gone")
 }
 
 func TestIntegrationIsStoredWholeOrNotAtAll(t *testing.T) {

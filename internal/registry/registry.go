@@ -27,9 +27,9 @@ type Store interface {
 	RemoveIntegration(ctx context.Context, id int64) error
 }
 
-// Vault seals tokens; *seal.Ring is one.
+// Vault seals tokens.
 type Vault interface {
-	Seal(at seal.Place, plain seal.Secret) ([]byte, error)
+	Seal(ctx context.Context, at seal.Place, plain seal.Secret) ([]byte, error)
 	Open(ctx context.Context, at seal.Place, sealed []byte) (seal.Secret, error)
 }
 
@@ -125,15 +125,10 @@ func (r *Registry) load(ctx context.Context, k store.Integration) error {
 		return nil
 	}
 	var err error
-	if e.token, err = r.cfg.Vault.Open(ctx, place(k.ID), k.Token); err != nil {
+	if e.token, err = r.cfg.Vault.Open(ctx, store.IntegrationToken(k.ID), k.Token); err != nil {
 		r.cfg.Logger.Error("the token of an integration cannot be opened", "integration", k.Name, "err", err)
 	}
 	return nil
-}
-
-// place is where the token of an integration is sealed.
-func place(id int64) seal.Place {
-	return seal.Place{Table: "integration_settings", Row: strconv.FormatInt(id, 10), Column: "token"}
 }
 
 func (r *Registry) spec(e *entry) connections.Spec {
@@ -212,7 +207,7 @@ func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integratio
 	if err != nil {
 		return Integration{}, err
 	}
-	if e.ID, err = r.cfg.Store.AddIntegration(ctx, name, raw, r.sealer(token)); err != nil {
+	if e.ID, err = r.cfg.Store.AddIntegration(ctx, name, raw, r.sealer(ctx, token)); err != nil {
 		return Integration{}, err
 	}
 	r.all = append(r.all, e)
@@ -227,11 +222,11 @@ func (r *Registry) connect(ctx context.Context, e *entry) error {
 	return nil
 }
 
-func (r *Registry) sealer(token seal.Secret) func(id int64) ([]byte, error) {
+func (r *Registry) sealer(ctx context.Context, token seal.Secret) func(id int64) ([]byte, error) {
 	if token.Empty() {
 		return nil
 	}
-	return func(id int64) ([]byte, error) { return r.cfg.Vault.Seal(place(id), token) }
+	return func(id int64) ([]byte, error) { return r.cfg.Vault.Seal(ctx, store.IntegrationToken(id), token) }
 }
 
 // test makes sure that settings can work before they are kept.
@@ -275,7 +270,7 @@ func (r *Registry) Change(ctx context.Context, name string, s Settings) (Integra
 	}
 	var sealed []byte
 	if !token.Empty() {
-		if sealed, err = r.cfg.Vault.Seal(place(e.ID), token); err != nil {
+		if sealed, err = r.cfg.Vault.Seal(ctx, store.IntegrationToken(e.ID), token); err != nil {
 			return Integration{}, err
 		}
 	}

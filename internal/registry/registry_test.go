@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -42,36 +41,18 @@ func (r *running) TestRights(context.Context, connections.Spec) error {
 	return r.rights
 }
 
-// vault seals by turning bytes around, so that a token in clear shows.
-type vault struct{}
+// vault is a ring as the registry knows it.
+type vault struct{ *seal.Ring }
 
-func (vault) Seal(at seal.Place, plain seal.Secret) ([]byte, error) {
-	return []byte(at.String() + "|" + backwards(plain.Reveal())), nil
-}
-
-func (vault) Open(_ context.Context, at seal.Place, sealed []byte) (seal.Secret, error) {
-	text, ok := string(sealed), false
-	if len(text) > len(at.String()) && text[:len(at.String())] == at.String() {
-		text, ok = text[len(at.String())+1:], true
-	}
-	if !ok {
-		return seal.Secret{}, errors.New("moved")
-	}
-	return seal.NewSecret(backwards(text)), nil
-}
-
-func backwards(s string) string {
-	out := []byte(s)
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
-	return string(out)
+func (v vault) Seal(_ context.Context, at seal.Place, plain seal.Secret) ([]byte, error) {
+	return v.Ring.Seal(at, plain)
 }
 
 type rig struct {
 	*registry.Registry
 	precious *store.Precious
 	running  *running
+	vault    vault
 }
 
 func open(t *testing.T, dir string, file ...registry.Declared) rig {
@@ -79,10 +60,18 @@ func open(t *testing.T, dir string, file ...registry.Declared) rig {
 	p, err := store.OpenPrecious(context.Background(), dir, time.Now)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
-	run := &running{specs: map[int64]connections.Spec{}}
-	r, err := registry.Open(context.Background(), registry.Config{File: file, Store: p, Vault: vault{}, Set: run, Logger: slog.New(slog.DiscardHandler)})
+	keys, err := seal.Choice{Provider: seal.EnvironmentKey, Key: seal.NewKeyText()}.Open()
 	require.NoError(t, err)
-	return rig{r, p, run}
+	ring, err := seal.OpenRing(context.Background(), keys, p)
+	require.NoError(t, err)
+	out := rig{precious: p, running: &running{specs: map[int64]connections.Spec{}}, vault: vault{ring}}
+	out.Registry, err = registry.Open(context.Background(), out.config(out.running, file...))
+	require.NoError(t, err)
+	return out
+}
+
+func (r rig) config(set registry.Set, file ...registry.Declared) registry.Config {
+	return registry.Config{File: file, Store: r.precious, Vault: r.vault, Set: set, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -106,9 +95,11 @@ func TestMadeByHandStaysAndStaysSealed(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(kept[0].Settings)+string(kept[0].Token), "planted-token")
 
-	again, err := registry.Open(ctx, registry.Config{File: []registry.Declared{declared()}, Store: r.precious, Vault: vault{}, Set: &running{specs: map[int64]connections.Spec{}}, Logger: slog.New(slog.DiscardHandler)})
+	later := &running{specs: map[int64]connections.Spec{}}
+	again, err := registry.Open(ctx, r.config(later, declared()))
 	require.NoError(t, err)
 	assert.Equal(t, r.List(), again.List())
+	assert.Equal(t, "planted-token", later.specs[made.ID].Token.Reveal())
 }
 
 func TestWhatIsLeftOutStays(t *testing.T) {

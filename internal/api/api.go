@@ -1,0 +1,195 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/tools"
+)
+
+// Gate is what stands before every request; *server.Server is one.
+type Gate interface {
+	// Caller says who asks, also by what the body names. Its errors are
+	// answered by Challenge unless they are a *confluence.Error.
+	Caller(r *http.Request, settings, attributes json.RawMessage) (identity.Caller, error)
+	Challenge(w http.ResponseWriter, r *http.Request, err error)
+	// Body reads the JSON object of a request.
+	Body(w http.ResponseWriter, r *http.Request) (json.RawMessage, error)
+}
+
+// Config is what the routes need.
+type Config struct {
+	Query        Querier
+	Integrations Integrations
+	Runner       Runner
+	Now          func() time.Time
+	Logger       *slog.Logger
+}
+
+// Surface is the REST surface.
+type Surface struct {
+	cfg  Config
+	gate Gate
+}
+
+// New makes a surface that answers nothing before [Surface.Behind].
+func New(cfg Config) *Surface { return &Surface{cfg: cfg} }
+
+// Behind puts the surface behind a gate.
+func (s *Surface) Behind(g Gate) { s.gate = g }
+
+// answer is what a request is answered with: a status, 0 for 200, and a body.
+type answer struct {
+	status int
+	body   any
+}
+
+// request is a request whose caller is known.
+type request struct {
+	*http.Request
+	caller identity.Caller
+	body   json.RawMessage // nil without one
+}
+
+// Routes are the handlers by pattern of http.ServeMux.
+func (s *Surface) Routes() map[string]http.Handler {
+	out := map[string]http.Handler{}
+	for pattern, h := range map[string]func(request) (answer, error){"POST /api/query": s.query} {
+		out[pattern] = s.serve(h)
+	}
+	for pattern, h := range s.integrationRoutes() {
+		out[pattern] = s.serve(s.admin(h))
+	}
+	return out
+}
+
+// admin refuses agents without the right.
+func (s *Surface) admin(h func(request) (answer, error)) func(request) (answer, error) {
+	return func(r request) (answer, error) {
+		if !r.caller.Admin {
+			return answer{}, &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Message: "This needs an agent with admin rights.", Next: "Use the key of one."}
+		}
+		return h(r)
+	}
+}
+
+// serve is the life of one request.
+func (s *Surface) serve(h func(request) (answer, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		in, err := s.admit(w, r)
+		var known *confluence.Error
+		if err != nil && !errors.As(err, &known) {
+			s.gate.Challenge(w, r, err)
+			return
+		}
+		var out answer
+		if err == nil {
+			out, err = h(in)
+		}
+		if err != nil {
+			s.refuse(w, err)
+			return
+		}
+		write(w, out)
+	})
+}
+
+// admit reads a request and settles who asks. Credentials count before the
+// body does: nobody learns from it what is wrong with it.
+func (s *Surface) admit(w http.ResponseWriter, r *http.Request) (request, error) {
+	in := request{Request: r}
+	var named struct {
+		Settings   json.RawMessage `json:"accessSettings"`
+		Attributes json.RawMessage `json:"accessControlAttributes"`
+	}
+	if r.Method != http.MethodGet && r.ContentLength != 0 {
+		var err error
+		if in.body, err = s.gate.Body(w, r); err != nil {
+			if _, unknown := s.gate.Caller(r, nil, nil); unknown != nil {
+				return in, unknown
+			}
+			return in, err
+		}
+		_ = json.Unmarshal(in.body, &named) // an object; what it names is checked by the gate
+	}
+	var err error
+	in.caller, err = s.gate.Caller(r, named.Settings, named.Attributes)
+	return in, err
+}
+
+// read decodes the body strictly into what it must be.
+func (r request) read(into any) error {
+	if r.body == nil {
+		return wrong("There is no body", "Send a JSON object; see /api/openapi.json.")
+	}
+	dec := json.NewDecoder(bytes.NewReader(r.body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Err: err, Message: "The body is not what this route takes: " + reason(err) + ".", Next: "See /api/openapi.json."}
+	}
+	return nil
+}
+
+// reason is what encoding/json says, without its name.
+func reason(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return "the member " + wrong.Field + " is of another type"
+	}
+	const unknown = "json: unknown field "
+	if name, ok := strings.CutPrefix(err.Error(), unknown); ok {
+		return "there is no member " + name
+	}
+	return "it cannot be decoded"
+}
+
+func write(w http.ResponseWriter, out answer) {
+	if out.body == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if out.status != 0 {
+		w.WriteHeader(out.status)
+	}
+	_ = json.NewEncoder(w).Encode(out.body) // the asker may be gone
+}
+
+// refuse answers with the object a tool would.
+func (s *Surface) refuse(w http.ResponseWriter, err error) {
+	var known *confluence.Error
+	status := http.StatusInternalServerError
+	if errors.As(err, &known) {
+		status = statusOf(known)
+	}
+	if status == http.StatusInternalServerError {
+		s.cfg.Logger.Error("REST call failed", "err", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(tools.Failure(err).Structured) // the asker may be gone
+}
+
+func statusOf(e *confluence.Error) int {
+	switch e.Code {
+	case "auth.rights":
+		return http.StatusUnprocessableEntity
+	case "limit.too_large":
+		return http.StatusRequestEntityTooLarge
+	}
+	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 401, confluence.Denied: 403, confluence.NotFound: 404,
+		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[e.Kind]
+	if !ok {
+		return http.StatusInternalServerError
+	}
+	return status
+}
