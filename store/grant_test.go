@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -267,4 +268,27 @@ func TestSealedSecretsOfOtherRows(t *testing.T) {
 	_, err = p.Sealed(t.Context(), at)
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
 	assert.False(t, bytes.Contains(onDisk(t, dir), record[8:]))
+}
+
+func TestRotationCoversTokensOfIntegrations(t *testing.T) {
+	dir := t.TempDir()
+	p := open(t, dir)
+	r := ringOf(t, p, dir)
+	place := func(id int64) seal.Place {
+		return seal.Place{Table: "integration_settings", Row: strconv.FormatInt(id, 10), Column: "token"}
+	}
+	id, err := p.AddIntegration(t.Context(), "hand", []byte(`{}`), func(id int64) ([]byte, error) { return r.Seal(place(id), seal.NewSecret(canaryToken)) })
+	require.NoError(t, err)
+	provider, err := seal.Choice{File: filepath.Join(dir, "seal.key")}.Open()
+	require.NoError(t, err)
+	n, err := r.Rotate(t.Context(), provider)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	all, err := p.Integrations(t.Context())
+	require.NoError(t, err)
+	again, err := seal.OpenRing(t.Context(), provider, p)
+	require.NoError(t, err)
+	plain, err := again.Open(t.Context(), place(id), all[0].Token)
+	require.NoError(t, err)
+	assert.Equal(t, canaryToken, plain.Reveal())
 }
