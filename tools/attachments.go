@@ -220,7 +220,7 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 		return nil, err
 	}
 	u := confluence.Upload{PageID: p.ID, FileName: in.FileName, MediaType: media, Comment: in.Comment, Size: int64(len(content)), Content: bytes.NewReader(content)}
-	out := &plan{summary: "attach " + in.FileName + " to page " + p.ID, after: fmt.Sprintf("%s (%d bytes, %s)", in.FileName, len(content), media)}
+	out := &plan{worded: true, summary: "attach " + in.FileName + " to page " + p.ID, after: fmt.Sprintf("%s (%d bytes, %s)", in.FileName, len(content), media)}
 	out.target = receipt{Type: onAttachment, Title: in.FileName, SpaceKey: p.SpaceKey, URL: p.WebURL}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, TargetParentID: p.ID, Title: in.FileName, MediaType: media, BodyBytes: u.Size, AddedBytes: u.Size}
 	if old != nil {
@@ -295,7 +295,7 @@ type deleteAttachmentIn struct {
 func deleteAttachment(_ context.Context, k *call, _ deleteAttachmentIn) (*plan, error) {
 	a, p := k.on.attachment, k.on.page
 	out := &plan{target: receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)},
-		summary: "move " + line(a.Title) + " to the trash", before: line(a.Title)}
+		worded: true, summary: "move " + line(a.Title) + " to the trash", before: line(a.Title)}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, Title: a.Title, MediaType: a.MediaType, RemovedBytes: a.Size, RemovedRatio: 1}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		return out.target, k.site.DeleteAttachment(ctx, a.ID)

@@ -62,7 +62,7 @@ func (k *call) labelPlan(ctx context.Context, in labelIn) (*plan, bool, error) {
 		names = append(names, line(l.Name))
 	}
 	has := slices.ContainsFunc(labels, func(l confluence.Label) bool { return strings.EqualFold(l.Name, in.Name) })
-	out := &plan{target: pageReceipt(*p), before: strings.Join(names, "\n")}
+	out := &plan{worded: true, target: pageReceipt(*p), before: strings.Join(names, "\n")}
 	out.change.TargetSpaceKey = p.SpaceKey
 	return out, has, nil
 }

@@ -51,6 +51,9 @@ func (k *call) changeBody(ctx context.Context, in updatePageIn, base, now conflu
 	switch {
 	case in.carries():
 		k.meetNamed(ctx, base.Body, in.Edits)
+		if n := len(in.Edits); n > 1 {
+			out.summary = fmt.Sprintf("change page %s by %d edits", now.ID, n)
+		}
 		return k.edited(in, base, now, u, out)
 	case in.RestoreVersion > 0:
 		out.summary = fmt.Sprintf("restore version %d of page %s", in.RestoreVersion, now.ID)

@@ -120,13 +120,14 @@ func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
 		return nil, err
 	}
 	position := cmp.Or(in.Position, confluence.MoveAppend)
-	out := &plan{target: pageReceipt(*p), summary: fmt.Sprintf("move page %s %s page %s", p.ID, position, to.ID)}
+	where := map[string]string{confluence.MoveAppend: "under", confluence.MoveBefore: "before", confluence.MoveAfter: "after"}[position] + " page " + to.ID
+	out := &plan{worded: true, target: pageReceipt(*p), summary: "move page " + p.ID + " " + where}
 	out.change = policy.Change{TargetSpaceKey: to.SpaceKey, TargetParentID: to.ID, Title: p.Title}
 	if position != confluence.MoveAppend {
 		out.change.TargetParentID = to.ParentID
 	}
 	out.also = []policy.Resource{asResource(*to)}
-	out.before, out.after = "space "+p.SpaceKey+", parent "+p.ParentID, fmt.Sprintf("space %s, %s %s", to.SpaceKey, position, to.ID)
+	out.before, out.after = "space "+p.SpaceKey+", under page "+p.ParentID, "space "+to.SpaceKey+", "+where
 	out.commit = func(ctx context.Context) (receipt, error) {
 		r := out.target
 		if err := k.site.MovePage(ctx, p.ID, position, to.ID); err != nil {

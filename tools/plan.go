@@ -26,6 +26,7 @@ type plan struct {
 	notes   []string
 	before  string // as Markdown, for the diff
 	after   string
+	worded  bool   // before and after are words about the change, no text of a page
 	base    string // the stored body it starts from, for the digest
 	was, is string // the stored bodies, for the approver
 	noop    bool   // nothing would change
@@ -78,7 +79,7 @@ func (k *call) commit(ctx context.Context) (answer, error) {
 		return answer{}, err
 	}
 	r.Summary = cmp.Or(r.Summary, k.plan.summary)
-	r.AddedLines, r.RemovedLines = countLines(k.plan.before, k.plan.after)
+	r.AddedLines, r.RemovedLines = k.plan.lines()
 	r.Notes, r.Losses = append(r.Notes, k.plan.notes...), k.plan.losses
 	return answer{text: r.text(), structured: r, version: r.Version}, nil
 }
@@ -88,7 +89,7 @@ func (k *call) preview() (answer, error) {
 	r := k.plan.target
 	r.DryRun, r.Effect = true, k.decision.Effect.String()
 	r.Summary, r.Notes = k.plan.summary, k.plan.notes
-	r.AddedLines, r.RemovedLines = countLines(k.plan.before, k.plan.after)
+	r.AddedLines, r.RemovedLines = k.plan.lines()
 	r.Touched, r.Losses, r.BodyBytes, r.NewVersion = k.plan.touched, k.plan.losses, len(k.plan.is), k.plan.version
 	digest, err := k.digest(k.decision.Revision)
 	if err != nil {
@@ -248,6 +249,14 @@ func countLines(before, after string) (plus, minus int) {
 		}
 	}
 	return plus, minus
+}
+
+// lines counts the lines of text a write adds and takes away.
+func (p *plan) lines() (plus, minus int) {
+	if p.worded {
+		return 0, 0
+	}
+	return countLines(p.before, p.after)
 }
 
 // maxDiff bounds the text of a shown diff, in characters.

@@ -106,9 +106,9 @@ func createSpace(_ context.Context, k *call, in createSpaceIn) (*plan, error) {
 		return nil, &confluence.Error{Kind: confluence.Denied, Message: "This server is kept to a fixed list of spaces, and " + in.Key + " is not in it."}
 	}
 	return &plan{
-		change:  policy.Change{TargetSpaceKey: in.Key, Title: in.Name, BodyBytes: int64(len(in.Description))},
-		target:  receipt{Type: onSpace, SpaceKey: in.Key, Title: line(in.Name)},
-		summary: "create space " + in.Key, after: in.Name + "\n" + in.Description,
+		change: policy.Change{TargetSpaceKey: in.Key, Title: in.Name, BodyBytes: int64(len(in.Description))},
+		target: receipt{Type: onSpace, SpaceKey: in.Key, Title: line(in.Name)},
+		worded: true, summary: "create space " + in.Key, after: in.Name + "\n" + in.Description,
 		commit: func(ctx context.Context) (receipt, error) {
 			s, err := k.site.CreateSpace(ctx, confluence.NewSpace{Key: in.Key, Name: in.Name, Description: in.Description})
 			return receipt{ID: s.ID, Type: onSpace, Title: line(s.Name), SpaceKey: s.Key, URL: s.WebURL}, err
@@ -146,7 +146,7 @@ func updateSpace(ctx context.Context, k *call, in updateSpaceIn) (*plan, error) 
 		change: policy.Change{TargetSpaceKey: s.Key, Title: after.Name},
 		target: receipt{ID: s.ID, Type: onSpace, Title: line(s.Name), SpaceKey: s.Key, URL: s.WebURL},
 		before: s.Name + "\n" + s.Description + "\nhome page " + s.HomepageID, after: after.Name + "\n" + after.Description + "\nhome page " + after.HomepageID,
-		summary: "change space " + s.Key, noop: after == *s,
+		worded: true, summary: "change space " + s.Key, noop: after == *s,
 		commit: func(ctx context.Context) (receipt, error) {
 			done, err := k.site.UpdateSpace(ctx, confluence.SpaceUpdate{Key: s.Key, Name: in.Name, Description: in.Description, HomepageID: in.HomepageID})
 			return receipt{ID: done.ID, Type: onSpace, Title: line(done.Name), SpaceKey: done.Key, URL: done.WebURL}, err

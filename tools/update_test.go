@@ -283,3 +283,40 @@ func TestEditsTakeTheFieldsOfTheirOperation(t *testing.T) {
 	}
 	assert.Empty(t, site.writes())
 }
+
+// Receipts say what was done in words, and count lines of text only.
+func TestReceiptsSayWhatWasDone(t *testing.T) {
+	for _, c := range []struct {
+		tool string
+		args args
+		says string
+		text bool // it changes text, so lines are counted
+	}{
+		{"move_page", args{"page_id": "11", "target_id": "12"}, "move page 11 under page 12", false},
+		{"move_page", args{"page_id": "11", "target_id": "12", "position": "before"}, "move page 11 before page 12", false},
+		{"move_page", args{"page_id": "11", "target_id": "12", "position": "after"}, "move page 11 after page 12", false},
+		{"add_label", args{"page_id": "11", "name": "new"}, "put label new on page 11", false},
+		{"remove_label", args{"page_id": "11", "name": "howto"}, "take label howto off page 11", false},
+		{"upload_attachment", args{"page_id": "11", "filename": "a.txt", "content": "a"}, "attach a.txt to page 11", false},
+		{"delete_attachment", args{"attachment_id": "41"}, "move notes.txt to the trash", false},
+		{"create_space", args{"key": "NEW", "name": "New"}, "create space NEW", false},
+		{"update_space", args{"space_key": "ENG", "name": "New"}, "change space ENG", false},
+		{"update_page", args{"page_id": "11", "base_version": 3, "edits": []args{{"op": "replace_text", "find": "hello", "replace": "hi"}}}, "change page 11", true},
+		{"update_page", args{"page_id": "11", "base_version": 3, "edits": []args{{"op": "replace_text", "find": "hello", "replace": "hi"}, {"op": "append", "markdown": "x"}}}, "change page 11 by 2 edits", true},
+		{"delete_page", args{"page_id": "11"}, "move page 11 to the trash", true},
+		{"add_comment", args{"page_id": "11", "body": "Fine."}, "comment on page 11", true},
+	} {
+		for _, dry := range []bool{true, false} {
+			c.args["dry_run"] = dry
+			r, out := newDesk(t, newFake()).ok(c.tool, c.args)
+			assert.Equal(t, c.says, out["summary"])
+			if c.text {
+				assert.NotZero(t, out["added_lines"].(float64)+out["removed_lines"].(float64), c.says)
+				assert.Contains(t, r.Text, "Lines: +")
+			} else {
+				assert.Zero(t, out["added_lines"].(float64)+out["removed_lines"].(float64), c.says)
+				assert.NotContains(t, r.Text, "Lines: ")
+			}
+		}
+	}
+}
