@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -274,10 +273,7 @@ func TestRotationCoversTokensOfIntegrations(t *testing.T) {
 	dir := t.TempDir()
 	p := open(t, dir)
 	r := ringOf(t, p, dir)
-	place := func(id int64) seal.Place {
-		return seal.Place{Table: "integration_settings", Row: strconv.FormatInt(id, 10), Column: "token"}
-	}
-	id, err := p.AddIntegration(t.Context(), "hand", []byte(`{}`), func(id int64) ([]byte, error) { return r.Seal(place(id), seal.NewSecret(canaryToken)) })
+	id, err := p.AddIntegration(t.Context(), "hand", []byte(`{}`), func(id int64) ([]byte, error) { return r.Seal(store.IntegrationToken(id), seal.NewSecret(canaryToken)) })
 	require.NoError(t, err)
 	provider, err := seal.Choice{File: filepath.Join(dir, "seal.key")}.Open()
 	require.NoError(t, err)
@@ -288,7 +284,7 @@ func TestRotationCoversTokensOfIntegrations(t *testing.T) {
 	require.NoError(t, err)
 	again, err := seal.OpenRing(t.Context(), provider, p)
 	require.NoError(t, err)
-	plain, err := again.Open(t.Context(), place(id), all[0].Token)
+	plain, err := again.Open(t.Context(), store.IntegrationToken(id), all[0].Token)
 	require.NoError(t, err)
 	assert.Equal(t, canaryToken, plain.Reveal())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 
 	"confluence-mcp/internal/seal"
 )
@@ -53,11 +52,7 @@ func (p *Precious) Reseal(ctx context.Context, k seal.Key, change func(seal.Plac
 				return err
 			}
 		}
-		tokens, err := resealIntegrations(ctx, tx, change)
-		if err != nil {
-			return err
-		}
-		records = len(places) + tokens
+		records = len(places)
 		_, err = tx.ExecContext(ctx, "DELETE FROM seal_key WHERE id <> ?", k.ID)
 		return err
 	})
@@ -94,34 +89,4 @@ func resealOne(ctx context.Context, tx *sql.Tx, at seal.Place, change func(seal.
 		return err
 	}
 	return putSealed(ctx, tx, at, record)
-}
-
-// resealIntegrations does the same for the tokens of integrations made by hand,
-// which lie beside their settings.
-func resealIntegrations(ctx context.Context, tx *sql.Tx, change func(seal.Place, []byte) ([]byte, error)) (int, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT integration, token FROM integration_settings WHERE token IS NOT NULL")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = rows.Close() }() // Err below has the error that counts
-	next := map[int64][]byte{}
-	for rows.Next() {
-		var id int64
-		var old []byte
-		if err := rows.Scan(&id, &old); err != nil {
-			return 0, err
-		}
-		if next[id], err = change(seal.Place{Table: "integration_settings", Row: strconv.FormatInt(id, 10), Column: "token"}, old); err != nil {
-			return 0, err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return 0, err
-	}
-	for id, token := range next {
-		if _, err := tx.ExecContext(ctx, "UPDATE integration_settings SET token = ? WHERE integration = ?", token, id); err != nil {
-			return 0, err
-		}
-	}
-	return len(next), nil
 }
