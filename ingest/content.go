@@ -313,6 +313,9 @@ func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) e
 // put gives a batch to the mirror: what got stricter of it before its content.
 func (w *sweep) put(ctx context.Context, c *chunk) error {
 	w.report.Problems = append(w.report.Problems, c.problems...)
+	for _, bad := range c.problems {
+		w.pass.Hold(bad.Page)
+	}
 	if len(c.again) > 0 {
 		if err := w.pass.Again(ctx, c.again...); err != nil {
 			return err

@@ -64,6 +64,7 @@ type Pass interface {
 	Outdated(ctx context.Context, listed []Listed, since time.Time) (changed, old []string, err error)
 	Missing(ctx context.Context) ([]string, error)
 	Again(ctx context.Context, nodes ...Node) error
+	Hold(ids ...string)
 	Put(ctx context.Context, pages []Content, mark string) (int, error)
 	Loosen(ctx context.Context) error
 	End(ctx context.Context, report string) error

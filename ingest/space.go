@@ -37,7 +37,7 @@ type spaceReport struct {
 
 func (s *Sync) newSweep(sp confluence.Space) *sweep {
 	w := &sweep{s: s, space: sp, report: &spaceReport{}, began: s.cfg.Now()}
-	w.todo = []func(context.Context) error{w.begin, w.lookOnce, w.lookTwice, w.tighten, w.content, w.lookAfter, w.loosen}
+	w.todo = []func(context.Context) error{w.begin, w.lookOnce, w.lookTwice, w.tighten, w.content, w.lookAfter, w.loosen, w.end}
 	return w
 }
 
@@ -258,14 +258,16 @@ func (w *sweep) loosen(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.pass.Loosen(ctx); err != nil {
-		return err
-	}
+	return w.pass.Loosen(ctx)
+}
+
+func (w *sweep) end(ctx context.Context) error {
 	text, err := json.Marshal(w.report)
 	if err != nil {
 		return err
 	}
-	if err := w.pass.End(ctx, string(text)); err != nil {
+	// What was published stays so: its end is written whoever still waits.
+	if err := w.pass.End(context.WithoutCancel(ctx), string(text)); err != nil {
 		return err
 	}
 	w.s.cfg.Changed()

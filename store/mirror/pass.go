@@ -35,7 +35,8 @@ type Pass struct {
 	seen    map[string]*Node
 	grants  *[]guard.Principal
 	sealed  bool
-	done    bool // the observations are complete
+	done    bool            // the observations are complete
+	held    map[string]bool // nodes whose rights are not loosened: see Hold
 }
 
 type phase int

@@ -210,3 +210,14 @@ func (p *Pass) Again(ctx context.Context, nodes ...Node) error {
 		return nil
 	})
 }
+
+// Hold keeps nodes from getting laxer in this pass: their content could not be
+// read anew, and what is stored is of a time when fewer might see it.
+func (p *Pass) Hold(ids ...string) {
+	if p.held == nil {
+		p.held = map[string]bool{}
+	}
+	for _, id := range ids {
+		p.held[id] = true
+	}
+}

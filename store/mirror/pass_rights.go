@@ -81,7 +81,7 @@ func (p *Pass) placeAll(b *batch, loosen bool) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.seen)) {
-		if err := p.place(b, p.seen[id], loosen); err != nil {
+		if err := p.place(b, p.seen[id], loosen && !p.held[id]); err != nil {
 			return err
 		}
 	}
