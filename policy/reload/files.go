@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/txtar"
 )
@@ -95,32 +96,70 @@ func readDir(dir string) (files, error) {
 	return out, nil
 }
 
-// trusted refuses what others may write. On Windows the mode says nothing.
+// trusted refuses what others may write. On Windows the mode says nothing, and
+// on a file system that is mounted read-only, as Kubernetes mounts a ConfigMap,
+// nobody writes whatever the mode says.
 func trusted(root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if err != nil {
 		return fmt.Errorf("profiles folder: %w", err)
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 && !readOnly(filepath.Join(root.Name(), name)) {
 		return fmt.Errorf("%s: group or others may write it (mode %o); run chmod go-w", name, info.Mode().Perm())
 	}
 	return nil
 }
 
+// maxLinks is how many links may stand between a name and its file: a
+// ConfigMap has two, the name and ..data.
+const maxLinks = 8
+
+// behind follows links to the file a name stands for, inside the folder, and
+// holds every folder and file on the way to what is asked of the folder itself.
+func behind(root *os.Root, name string) (string, error) {
+	at, left, links := ".", []string{name}, 0
+	for len(left) > 0 {
+		here := filepath.Join(at, left[0])
+		info, err := root.Lstat(here)
+		if err != nil {
+			return "", fmt.Errorf("profiles folder: %w", err)
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			if err := trusted(root, here); err != nil {
+				return "", err
+			}
+			at, left = here, left[1:]
+			continue
+		}
+		target, err := root.Readlink(here)
+		if err != nil {
+			return "", fmt.Errorf("profiles folder: %w", err)
+		}
+		next := filepath.Join(at, target)
+		if links++; links > maxLinks || filepath.IsAbs(target) || !filepath.IsLocal(next) {
+			return "", fmt.Errorf("%s: a link that leads out of the folder, or in circles", name)
+		}
+		at, left = ".", append(strings.Split(next, string(filepath.Separator)), left[1:]...)
+	}
+	return at, nil
+}
+
 // readFile reads one file that is what it claims to be, before and after.
 func readFile(root *os.Root, name string) (string, error) {
+	shown := name
+	name, err := behind(root, name)
+	if err != nil {
+		return "", err
+	}
 	named, err := root.Lstat(name)
 	if err != nil {
 		return "", fmt.Errorf("profiles folder: %w", err)
 	}
 	if !named.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: not a plain file; links, folders and devices are refused", name)
-	}
-	if err := trusted(root, name); err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: not a plain file; folders and devices are refused", shown)
 	}
 	if named.Size() > maxFile {
-		return "", fmt.Errorf("%s: %d bytes; at most %d are read", name, named.Size(), maxFile)
+		return "", fmt.Errorf("%s: %d bytes; at most %d are read", shown, named.Size(), maxFile)
 	}
 	f, err := root.Open(name)
 	if err != nil {

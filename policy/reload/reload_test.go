@@ -73,6 +73,36 @@ func TestAChangeIsTakenOver(t *testing.T) {
 	assert.Equal(t, policy.Allow, r.Strictest(write, write).Effect)
 }
 
+// link makes name a link, in place of what is there.
+func link(t *testing.T, to, name string) {
+	t.Helper()
+	require.NoError(t, os.Symlink(to, name+".new"))
+	require.NoError(t, os.Rename(name+".new", name))
+}
+
+// mapped lays a profile out as Kubernetes does a ConfigMap: team.yaml leads to
+// ..data/team.yaml, and ..data to the folder of the current version.
+func mapped(t *testing.T, dir, version, text string) {
+	t.Helper()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, version), 0o755))
+	place(t, filepath.Join(dir, version), "team.yaml", text)
+	link(t, version, filepath.Join(dir, "..data"))
+	link(t, "..data/team.yaml", filepath.Join(dir, "team.yaml"))
+}
+
+// A ConfigMap is taken, and its next version too: links inside the folder lead
+// nowhere its owner did not mean.
+func TestG06LinksInsideTheFolder(t *testing.T) {
+	cfg := folders(t)
+	mapped(t, cfg.Dir, "..2026_1", closedText)
+	r := open(t, cfg)
+	assert.Equal(t, policy.Deny, r.Decide(write).Effect)
+	mapped(t, cfg.Dir, "..2026_2", openText)
+	require.NoError(t, os.RemoveAll(filepath.Join(cfg.Dir, "..2026_1")))
+	require.NoError(t, r.Reload())
+	assert.Equal(t, policy.Allow, r.Decide(write).Effect)
+}
+
 // TestG06BadFolders: whatever is wrong, the last good profiles stay.
 func TestG06BadFolders(t *testing.T) {
 	cases := []struct {
@@ -85,6 +115,25 @@ func TestG06BadFolders(t *testing.T) {
 			require.NoError(t, os.WriteFile(elsewhere, []byte(openText), 0o600))
 			require.NoError(t, os.Remove(filepath.Join(dir, "team.yaml")))
 			require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "team.yaml")))
+		}, "leads out of the folder"},
+		{"link with ..", func(t *testing.T, dir string) { link(t, "../x.yaml", filepath.Join(dir, "team.yaml")) }, "leads out of the folder"},
+		{"link to a folder outside", func(t *testing.T, dir string) {
+			link(t, "..data/team.yaml", filepath.Join(dir, "team.yaml"))
+			link(t, t.TempDir(), filepath.Join(dir, "..data"))
+		}, "leads out of the folder"},
+		{"link in a circle", func(t *testing.T, dir string) { link(t, "team.yaml", filepath.Join(dir, "team.yaml")) }, "in circles"},
+		{"dangling link", func(t *testing.T, dir string) { link(t, "gone.yaml", filepath.Join(dir, "team.yaml")) }, "profiles folder"},
+		{"link to a file others may write", func(t *testing.T, dir string) {
+			place(t, dir, "real", openText)
+			require.NoError(t, os.Chmod(filepath.Join(dir, "real"), 0o666))
+			link(t, "real", filepath.Join(dir, "team.yaml"))
+		}, "may write it (mode 666)"},
+		{"link through a folder others may write", func(t *testing.T, dir string) {
+			mapped(t, dir, "..1", openText)
+			require.NoError(t, os.Chmod(filepath.Join(dir, "..1"), 0o777))
+		}, "may write it (mode 777)"},
+		{"folder named like a profile", func(t *testing.T, dir string) {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "z.yaml"), 0o700))
 		}, "not a plain file"},
 		{"mode 0666", func(t *testing.T, dir string) {
 			place(t, dir, "team.yaml", openText)
