@@ -7,8 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
-	"mime"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -30,20 +29,35 @@ type approvalAPI struct {
 	key          []byte // of the proofs that a request was looked at
 }
 
-// newServer makes the server of an engine over HTTP, with the REST surface.
-func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) {
-	api := &approvalAPI{e: e, now: p.now, key: make([]byte, 32)}
+func newApprovalAPI(e *engine, now func() time.Time) *approvalAPI {
+	api := &approvalAPI{e: e, now: now, key: make([]byte, 32)}
 	_, _ = rand.Read(api.key) // crypto/rand never fails
-	if sc.Routes == nil {
-		sc.Routes = map[string]http.Handler{}
-	}
+	return api
+}
+
+// routes are the handlers of approvals, the audit log and the profiles, by
+// pattern of http.ServeMux.
+func (api *approvalAPI) routes() map[string]http.Handler {
+	out := map[string]http.Handler{}
 	for pattern, h := range map[string]func(*http.Request, server.Agent) (any, error){
 		"GET /api/approvals": api.list, "GET /api/approvals/{id}": api.show,
 		"POST /api/approvals/{id}/approve": api.approve, "POST /api/approvals/{id}/reject": api.reject, "POST /api/approvals/{id}/cancel": api.cancel,
 		"POST /api/approvals/{id}/resolve": api.resolve,
 	} {
-		sc.Routes[pattern] = api.answer(h)
+		out[pattern] = api.answer(h)
 	}
+	maps.Copy(out, auditAPI{api}.routes())
+	maps.Copy(out, profileAPI{api}.routes())
+	return out
+}
+
+// newServer makes the server of an engine over HTTP, with the REST surface.
+func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) {
+	api := newApprovalAPI(e, p.now)
+	if sc.Routes == nil {
+		sc.Routes = map[string]http.Handler{}
+	}
+	maps.Copy(sc.Routes, api.routes())
 	srv, err := server.New(sc)
 	if err == nil {
 		api.authenticate, api.challenge = srv.Authenticate, srv.Challenge
@@ -53,8 +67,20 @@ func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) 
 
 // answer authenticates, runs h and encodes what it gives.
 func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return api.guarded(func(w http.ResponseWriter, r *http.Request, agent server.Agent) error {
+		out, err := h(r, agent)
+		if err != nil {
+			return err
+		}
 		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(out) // the asker is gone
+		return nil
+	})
+}
+
+// guarded authenticates, runs h and answers its error.
+func (api *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.Agent) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		agent, err := api.authenticate(r)
@@ -62,12 +88,10 @@ func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error))
 			api.challenge(w, r, err)
 			return
 		}
-		out, err := h(r, agent)
-		if err != nil {
+		if err := h(w, r, agent); err != nil {
+			w.Header().Set("Content-Type", "application/json")
 			api.refuse(w, err)
-			return
 		}
-		_ = json.NewEncoder(w).Encode(out) // the asker is gone
 	})
 }
 
@@ -157,21 +181,14 @@ type verdictBody struct {
 	Note   string `json:"note"`
 }
 
-// verdict reads what an approver sends. A page of another site can't send JSON
-// without asking first.
+// verdict reads what an approver sends.
 func (api *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, approval.Request, error) {
 	var b verdictBody
 	if !a.Approver {
 		return b, approval.Request{}, &confluence.Error{Kind: confluence.Denied, Code: "approval.right", Message: "This agent may not decide approvals.", Next: "Ask the administrator for the approver right."}
 	}
-	bad := &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Message: "The body cannot be read.", Next: `Send a JSON object: {"view":"…"} to approve, {"reason":"…"} to reject, {"landed":true,"note":"…"} to resolve.`}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return b, approval.Request{}, bad
-	}
-	dec := json.NewDecoder(io.LimitReader(r.Body, 16<<10))
-	dec.DisallowUnknownFields()
-	if dec.Decode(&b) != nil || dec.More() {
-		return b, approval.Request{}, bad
+	if err := bodyOf(r, &b); err != nil {
+		return b, approval.Request{}, err
 	}
 	one, err := api.find(r.Context(), r.PathValue("id"), a)
 	return b, one, err
