@@ -44,6 +44,7 @@ type Config struct {
 	DataDir      string
 	Listen       string
 	OAuth        *OAuth // nil: no integration connects by OAuth
+	Seal         Seal
 	Integrations []Integration
 	Agents       []Agent
 	ProfilesDir  string // "": the shipped profiles only
@@ -62,6 +63,16 @@ type OAuth struct {
 	RedirectURL  string
 	AuthURL      string
 	APIURL       string
+}
+
+// Seal is where the master key is that stored secrets are sealed with. Provider
+// empty means a file; KeyFile empty means seal.key in the data folder.
+type Seal struct {
+	Provider string // file, environment, keyring or azurekv
+	KeyFile  string
+	Key      seal.Secret // environment
+	VaultURL string      // azurekv
+	VaultKey string      // azurekv
 }
 
 // Integration is one Confluence site. Username empty with a token means a Data

@@ -19,6 +19,13 @@ type file struct {
 		AuthURL      string `yaml:"auth_url"`
 		APIURL       string `yaml:"api_url"`
 	} `yaml:"oauth"`
+	Seal struct {
+		Provider string `yaml:"provider"`
+		KeyFile  string `yaml:"key_file"`
+		Key      string `yaml:"key"`
+		VaultURL string `yaml:"vault_url"`
+		VaultKey string `yaml:"vault_key"`
+	} `yaml:"seal"`
 	Integrations []fileIntegration `yaml:"integrations"`
 	Agents       []fileAgent       `yaml:"agents"`
 	ProfilesDir  string            `yaml:"profiles_dir"`
@@ -71,7 +78,7 @@ func (s Source) fill(c *Config, f file) error {
 	if err := fillSync(&c.Sync, f); err != nil {
 		return err
 	}
-	if err := s.fillOAuth(c, f); err != nil {
+	if err := errors.Join(s.fillOAuth(c, f), s.fillSeal(c, f)); err != nil {
 		return err
 	}
 	if err := s.fillIntegrations(c, f.Integrations); err != nil {
@@ -134,6 +141,15 @@ func (s Source) fillOAuth(c *Config, f file) error {
 	}
 	c.OAuth = &OAuth{ClientID: id, ClientSecret: secret, RedirectURL: f.OAuth.RedirectURL,
 		AuthURL: orDefault(f.OAuth.AuthURL, atlassianAuth), APIURL: orDefault(f.OAuth.APIURL, atlassianAPI)}
+	return nil
+}
+
+func (s Source) fillSeal(c *Config, f file) error {
+	key, err := s.secret(f.Seal.Key)
+	if err != nil {
+		return invalid("seal.key: "+err.Error(), "Set the variable or make the file.", err)
+	}
+	c.Seal = Seal{Provider: f.Seal.Provider, KeyFile: s.relative(f.Seal.KeyFile), Key: key, VaultURL: f.Seal.VaultURL, VaultKey: f.Seal.VaultKey}
 	return nil
 }
 
