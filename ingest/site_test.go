@@ -68,7 +68,7 @@ func newBox(t *testing.T, sites []string, options ...option) *box {
 
 func (b *box) newSync(options ...option) *ingest.Sync {
 	rc := rest.Config{Name: "acme", BaseURL: b.URL, Auth: rest.Basic, Username: b.Email("u-bot"), Token: seal.NewSecret(b.Token("u-bot")),
-		RateBudget: time.Second, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+		RateBudget: time.Second, Now: b.clock.now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 	cfg := ingest.Config{
 		Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, BlogPosts: true, BaseURL: b.URL,
 		Mirror: target{b.Writer()}, Now: b.clock.now, Logger: slog.New(slog.NewTextHandler(logs(), nil)),
