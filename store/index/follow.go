@@ -128,6 +128,9 @@ func (x *Index) build(ctx context.Context, old *shelf) error {
 	if err == nil {
 		err = x.catchUp(ctx, to)
 	}
+	if err == nil {
+		err = to.compact(ctx)
+	}
 	if to == old {
 		return err
 	}

@@ -63,6 +63,12 @@ func decodeSeq(b []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(b[4:])), nil
 }
 
+// settings are bleve's. Fewer segments than usual (4 of a size, not 10) cost
+// little when merging: each repeats the dictionary, and each is looked up.
+func settings(path string) map[string]any {
+	return map[string]any{"path": path, "bolt_timeout": "5s", "scorchMergePlanOptions": map[string]any{"MaxSegmentsPerTier": 4}}
+}
+
 // openShelf opens a folder, or makes it. Every segment is read once and
 // compared with its checksum.
 func openShelf(path string) (s *shelf, err error) {
@@ -73,7 +79,7 @@ func openShelf(path string) (s *shelf, err error) {
 		}
 	}()
 	s = &shelf{path: path, queue: bleve.NewAnalysisQueue(1)}
-	s.store, err = scorch.NewScorch(scorch.Name, map[string]any{"path": path, "bolt_timeout": "5s"}, s.queue)
+	s.store, err = scorch.NewScorch(scorch.Name, settings(path), s.queue)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +180,15 @@ func (s *shelf) commit(ctx context.Context, b *bleve.Batch) error {
 	case <-late.Done():
 		return errors.New("the index did not write a batch out in time")
 	}
+}
+
+// compact makes one segment of all: what was built at once is searched most.
+func (s *shelf) compact(ctx context.Context) error {
+	store, ok := s.store.(*scorch.Scorch)
+	if !ok {
+		return nil
+	}
+	return store.ForceMerge(ctx, nil)
 }
 
 // drain waits for the searches that use the shelf.
