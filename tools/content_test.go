@@ -225,3 +225,21 @@ func TestListingsContinueWhereTheyWereCut(t *testing.T) {
 	assert.Len(t, seen, 23)
 	assert.IsIncreasing(t, seen)
 }
+
+// A rendered page shows what dynamic macros gave, and boxes and tasks as such.
+func TestARenderedPage(t *testing.T) {
+	site := newFake()
+	p := site.pages["11"]
+	p.Body = `<div class="toc-macro"><ul><li><a href="#Start">Start</a></li></ul></div><h1 id="Start">Start</h1>` +
+		`<div class="confluence-information-macro confluence-information-macro-warning"><p class="title">Hot</p><div class="confluence-information-macro-body"><p>Do not touch.</p></div></div>` +
+		`<ul class="inline-task-list"><li class="checked" data-inline-task-id="1"><span>Drain</span></li><li data-inline-task-id="2"><span>Seal</span></li></ul>` +
+		`<ul class="childpages-macro"><li><a href="/wiki/spaces/ENG/pages/12">Rules</a></li></ul>` +
+		`<p><span class="jira-issue" data-jira-key="OPS-1"><a href="https://jira.acme.test/browse/OPS-1"><img class="icon" src="/i.png">OPS-1</a> - <span class="summary">Pump leaks</span></span><br>end</p>`
+	site.put(p)
+	r, out := newDesk(t, site).ok("get_page", args{"page_id": "11", "mode": "rendered"})
+	for _, want := range []string{"- [Start](#Start)", "> [!WARNING] Hot\n> Do not touch.", "- [x] Drain\n- [ ] Seal", "[Rules](/wiki/spaces/ENG/pages/12)", "[OPS-1](https://jira.acme.test/browse/OPS-1) - Pump leaks"} {
+		assert.Contains(t, r.Text, want)
+	}
+	assert.NotContains(t, out, "conversion_error")
+	assert.Contains(t, r.Text, "cannot be edited")
+}

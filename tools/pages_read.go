@@ -190,7 +190,10 @@ func (k *call) bodyIn(mode string, p confluence.Page, section string) (shownBody
 	case "section":
 		out.body, err = d.Section(section, k.named(p.SpaceKey))
 		err = markupError(err)
-	default: // rendered too: it is HTML, which the reader of storage takes
+	case "rendered":
+		r := document(markup.FromHTML(p.Body)).Markdown(k.view(p.SpaceKey))
+		out.body, out.hidden = r.Text, r.Hidden
+	default:
 		r := d.Markdown(k.named(p.SpaceKey))
 		out.body, out.hidden = r.Text, r.Hidden
 	}
