@@ -37,6 +37,9 @@ func connect(s Spec, rc rest.Config) (*connection, error) {
 		return nil, err
 	}
 	rc.Name, rc.BaseURL = s.Name, s.BaseURL
+	if s.Grant != nil {
+		return connectGrant(s, rc)
+	}
 	rc.Auth, rc.Username, rc.Token = rest.Bearer, "", s.Token
 	if s.Username != "" {
 		rc.Auth, rc.Username = rest.Basic, s.Username
@@ -46,6 +49,25 @@ func connect(s Spec, rc rest.Config) (*connection, error) {
 		return nil, err
 	}
 	anonymous, err := connected.As(rest.Anonymous, "", seal.Secret{})
+	if err != nil {
+		return nil, err
+	}
+	return &connection{spec: s, connected: connected, anonymous: anonymous}, nil
+}
+
+// connectGrant makes the clients of an integration that is connected by OAuth.
+// Its requests go through the gateway, which knows no anonymous visitors: those
+// are served by the site itself.
+func connectGrant(s Spec, rc rest.Config) (*connection, error) {
+	open := rc
+	open.BaseURL, open.Auth = s.Grant.SiteURL, rest.Anonymous
+	anonymous, err := rest.New(open)
+	if err != nil {
+		return nil, err
+	}
+	rc.BaseURL, rc.SiteURL, rc.CloudID = s.Grant.BaseURL, s.Grant.SiteURL, s.Grant.CloudID
+	rc.Auth, rc.Tokens = rest.Bearer, s.Grant.Tokens
+	connected, err := rest.New(rc)
 	if err != nil {
 		return nil, err
 	}
