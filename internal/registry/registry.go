@@ -56,6 +56,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Own gives people's own clients of an integration; nil: nobody has one.
 	Own func(integration int64) connections.Own
+	// Grant gives the grant an integration without token is connected with, nil
+	// while there is none; nil: nothing is connected by OAuth.
+	Grant func(ctx context.Context, integration int64) (*connections.Grant, error)
 }
 
 // Registry is the integrations of a server. It is safe for concurrent use;
@@ -102,7 +105,11 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 		}
 	}
 	for _, e := range r.all {
-		if err := cfg.Set.Put(ctx, r.spec(e)); err != nil && e.OfFile && confluence.KindOf(err) != confluence.Expired {
+		spec, err := r.granted(ctx, e)
+		if err == nil {
+			err = cfg.Set.Put(ctx, spec)
+		}
+		if err != nil && e.OfFile && confluence.KindOf(err) != confluence.Expired {
 			return nil, err // a file that cannot work is told at once
 		} else if err != nil {
 			cfg.Logger.Warn("integration is not connected", "integration", e.Name, "err", err)
@@ -216,7 +223,11 @@ func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integratio
 
 // connect runs an integration; one without a token waits for OAuth.
 func (r *Registry) connect(ctx context.Context, e *entry) error {
-	if err := r.cfg.Set.Put(ctx, r.spec(e)); err != nil && (e.HasToken || confluence.KindOf(err) != confluence.Expired) {
+	spec, err := r.granted(ctx, e)
+	if err == nil {
+		err = r.cfg.Set.Put(ctx, spec)
+	}
+	if err != nil && (e.HasToken || confluence.KindOf(err) != confluence.Expired) {
 		return err
 	}
 	return nil
