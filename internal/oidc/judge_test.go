@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"confluence-mcp/internal/oidc"
 )
@@ -191,4 +193,25 @@ func TestNoAddressOfThisMachineIsDialled(t *testing.T) {
 		require.ErrorIs(t, err, oidc.ErrRefused, host)
 	}
 	assert.Zero(t, asked.Load())
+}
+
+// TestNoByteOfATokenMayChange: whatever stands anywhere in it is signed, or is
+// the signature.
+func TestNoByteOfATokenMayChange(t *testing.T) {
+	p, c := newProvider(t), newClock()
+	j := judge(t, c, p.rule())
+	good := p.token(c.Now(), nil)
+	_, err := j.Judge(t.Context(), good)
+	require.NoError(t, err)
+	rapid.Check(t, func(t *rapid.T) {
+		at := rapid.IntRange(0, len(good)-1).Draw(t, "at")
+		with := rapid.SampledFrom([]byte("AZaz09-_.=+/ \x00\xff")).Draw(t, "with")
+		changed := []byte(good)
+		if changed[at] == with {
+			return
+		}
+		changed[at] = with
+		_, err := j.Judge(context.Background(), string(changed))
+		require.ErrorIs(t, err, oidc.ErrRefused)
+	})
 }

@@ -44,7 +44,8 @@ func inspect(raw string) (issuer string, err error) {
 		return "", refused("it is not a signed token")
 	}
 	header, payload := map[string]json.RawMessage{}, map[string]json.RawMessage{}
-	if decodePart(parts[0], &header) != nil || decodePart(parts[1], &payload) != nil {
+	_, err = base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil || decodePart(parts[0], &header) != nil || decodePart(parts[1], &payload) != nil {
 		return "", refused("it is not a signed token")
 	}
 	var algorithm string
