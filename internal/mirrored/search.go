@@ -20,6 +20,10 @@ func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List
 	t := q.Terms
 	a, err := s.of.cfg.Retrieve.Query(ctx, s.who, retrieve.Question{Text: t.Text, Integration: s.name, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label,
 		AncestorID: t.AncestorID, UpdatedSince: t.UpdatedSince, Limit: q.Limit, Cursor: q.Cursor, Facets: first, Newest: s.newest})
+	if first && confluence.KindOf(err) == confluence.Unavailable && ctx.Err() == nil {
+		s.of.cfg.Logger.WarnContext(ctx, "searched in Confluence instead", "err", err)
+		return live(s.writing.Search(ctx, q))
+	}
 	out := confluence.List[confluence.Hit]{Next: marked(fromMirror, a.Next), Total: a.Total, Exact: !a.Cut, Near: a.Near, Facets: a.Facets}
 	for _, r := range a.Results {
 		out.Items = append(out.Items, confluence.Hit{ID: r.PageID, Type: r.Type, Title: r.Title, SpaceKey: r.SpaceKey, Excerpt: r.Text, Updated: r.Updated, WebURL: r.URL,

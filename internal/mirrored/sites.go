@@ -58,8 +58,9 @@ func New(cfg Config) (*Sites, error) {
 
 // For implements tools.Sites. A caller whom a credential fits is himself in
 // Confluence; anybody else reads through the connecting account what the mirror
-// shows him, and a user nobody knows reads what is public. A caller without a
-// user who names no integration gets the first.
+// shows him, and a user nobody knows reads what is public: as an anonymous
+// visitor, until the mirror knows what that is. A caller without a user who names
+// no integration gets the first.
 //
 // Kind Denied for an unknown caller and where nothing is connected.
 func (s *Sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) {
@@ -98,17 +99,18 @@ func (s *Sites) below(ctx context.Context, c, who identity.Caller, at retrieve.I
 		c.AccountID = who.AccountID
 	}
 	var refusal error
-	if c.Kind != identity.Nobody || len(c.Access) == 0 {
+	if c.Kind != identity.Nobody {
 		live, err := s.cfg.Live.For(ctx, c)
 		if err == nil {
 			return live, s.stands(ctx, c, who, at), nil
 		}
 		if confluence.KindOf(err) != confluence.Denied {
 			refusal = err // whether he has one cannot be told now
-		} else if who.Kind == identity.Nobody && len(who.Access) == 0 {
-			live, err = s.cfg.Live.For(ctx, who)
-			return live, true, err
 		}
+	}
+	if who.Kind == identity.Nobody && len(who.Access) == 0 && at.Mode == guard.Synced && !s.cfg.Complete(ctx, at.ID) {
+		live, err := s.cfg.Live.For(ctx, who) // as an anonymous visitor
+		return live, false, err
 	}
 	shared, err := s.cfg.Shared(at.Name)
 	return &guarded{live: shared, of: s, at: at.ID, who: who, refusal: refusal}, true, err
