@@ -171,6 +171,9 @@ func (d Decision) with(c *condition, reason string) Decision {
 	if d.Effect == Deny {
 		return d
 	}
+	if c.program != nil {
+		d.Cost += c.program.Cost()
+	}
 	switch reason {
 	case "":
 		return d

@@ -128,4 +128,5 @@ type Decision struct {
 	Errored  []string // ids of rules that failed; each denies
 	Profile  string
 	Revision string // first 12 hex digits of the profile's digest
+	Cost     uint64 // worst case, in CEL's units, of the conditions that were evaluated
 }

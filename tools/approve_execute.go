@@ -63,6 +63,7 @@ func unprepared(err error) approval.Event {
 
 // carryOut makes the approved change: it is recorded first, like every write.
 func (k *call) carryOut(ctx context.Context) approval.Event {
+	ctx, k.trail = confluence.Follow(ctx)
 	if err := k.record(ctx); err != nil {
 		e := public(err)
 		return approval.Event{Word: approval.Undone, Code: e.StableCode(), Reason: e.Message}

@@ -41,7 +41,9 @@ type call struct {
 	plan     *plan
 	entry    int64 // of the audit log
 	recorded bool
-	ran      bool // the handler was reached
+	ran      bool          // the handler was reached
+	judged   time.Duration // what policy took
+	trail    *confluence.Trail
 	nonce    string
 	people   map[string]string // names by account id, of those looked up
 
@@ -135,7 +137,7 @@ func (k *call) decide(context.Context) error {
 		k.decision = policy.Decision{Effect: policy.Allow, Reason: "judged_by_row", Profile: k.caller.Profile}
 		return nil
 	}
-	k.decision = k.catalog.cfg.Policy.Decide(k.request)
+	k.decision = k.judge(k.request)
 	return refusal(k.decision)
 }
 
@@ -158,11 +160,11 @@ func (k *call) prepare(ctx context.Context) error {
 func (k *call) judgePlan() error {
 	k.request.Change = k.plan.change
 	k.request.Action = cmp.Or(k.plan.action, k.tool.Action)
-	k.decision = k.catalog.cfg.Policy.Decide(k.request)
+	k.decision = k.judge(k.request)
 	for _, r := range k.plan.also {
 		req := k.request
 		req.Resource = r
-		if d := k.catalog.cfg.Policy.Decide(req); d.Effect < k.decision.Effect {
+		if d := k.judge(req); d.Effect < k.decision.Effect {
 			k.decision = d
 		}
 	}
@@ -195,6 +197,7 @@ func (k *call) begin(ctx context.Context) error {
 		Effect: k.decision.Effect.String(), Reason: k.decision.Reason,
 		RulesMatched: k.decision.Matched, RulesErrored: k.decision.Errored,
 		ArgsSHA256: hex.EncodeToString(sum[:]), DryRun: k.dryRun, Write: !k.tool.ReadOnly, ApprovalID: k.approvalID,
+		Client: k.caller.Client, Cost: k.decision.Cost, EvalMicros: k.judged.Microseconds(), Facts: k.facts(),
 	})
 	if err != nil {
 		k.catalog.cfg.Logger.ErrorContext(ctx, "call not recorded", "tool", k.tool.Name, "caller", k.caller.Principal(), "err", err)
@@ -241,6 +244,29 @@ func (k *call) spend(ctx context.Context) error {
 		return fmt.Errorf("spend: %w", err)
 	}
 	return nil
+}
+
+// judge asks policy, and counts the time it takes.
+func (k *call) judge(r policy.Request) policy.Decision {
+	began := k.catalog.cfg.Now()
+	d := k.catalog.cfg.Policy.Decide(r)
+	k.judged += k.catalog.cfg.Now().Sub(began)
+	return d
+}
+
+// facts are what policy saw, as far as the record keeps it.
+func (k *call) facts() audit.Facts {
+	r, c := k.request.Resource, k.request.Change
+	f := audit.Facts{
+		SiteKind: k.request.Site.Kind, Known: r.Known, SpaceType: r.SpaceType, Status: r.Status, AuthorID: r.AuthorID, Version: r.Version,
+		AttachmentBytes: r.AttachmentBytes, Restricted: r.Restricted, TargetSpaceKey: c.TargetSpaceKey, TargetParentID: c.TargetParentID,
+		MediaType: c.MediaType, BodyBytes: c.BodyBytes, AddedBytes: c.AddedBytes, RemovedBytes: c.RemovedBytes, RemovedRatio: c.RemovedRatio,
+		ReadRestricted: k.request.Context.ReadRestricted, ReadExternal: k.request.Context.ReadExternal,
+	}
+	if r.UpdatedAt.Unix() > 0 {
+		f.Updated = r.UpdatedAt.UTC().Format(time.RFC3339)
+	}
+	return f
 }
 
 // refusal is the error of a decision, nil unless it denies.

@@ -33,6 +33,7 @@ func (k *call) finish(ctx context.Context, out answer, err error) Result {
 		return result
 	}
 	done := audit.Outcome{Result: audit.OK, Version: out.version, Bytes: len(result.Text), Duration: k.catalog.cfg.Now().Sub(k.started)}
+	done.UpstreamRequests, done.UpstreamStatus, done.UpstreamIDs = k.trail.Seen()
 	if err != nil {
 		e := public(err)
 		done.Result, done.ErrorCode = audit.Failed, e.StableCode()

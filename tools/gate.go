@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 )
 
@@ -18,6 +19,7 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 	k := &call{catalog: c, tool: t, caller: caller, raw: args, progress: progress, started: c.cfg.Now()}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limits.Timeout)
 	defer cancel()
+	ctx, k.trail = confluence.Follow(ctx)
 	defer func() {
 		if cause := recover(); cause != nil {
 			result, known = k.finish(ctx, answer{}, k.panicked(cause)), true

@@ -145,8 +145,11 @@ func TestWriteIsRecordedBeforeItRuns(t *testing.T) {
 	assert.Equal(t, audit.Entry{
 		Time: now, DecisionID: e.DecisionID, PolicyRevision: e.PolicyRevision, Profile: fullAccess, Principal: "local|acme|user|u-ann", Kind: "user", Transport: "stdio",
 		Tool: "confluence_update_page", Group: "pages", Action: "update", Site: "acme", ResourceType: "page", ResourceID: "11", SpaceKey: "ENG",
-		Effect: "allow", Reason: "allowed", ArgsSHA256: e.ArgsSHA256, Write: true,
+		Effect: "allow", Reason: "allowed", ArgsSHA256: e.ArgsSHA256, Write: true, Facts: e.Facts,
 	}, e)
+	assert.Equal(t, 3, e.Facts.Version)
+	assert.Positive(t, e.Facts.BodyBytes)
+	assert.Equal(t, "ENG", e.Facts.TargetSpaceKey)
 	assert.Len(t, e.DecisionID, 32)
 	assert.Len(t, e.ArgsSHA256, 64)
 	assert.Len(t, e.PolicyRevision, 12)

@@ -44,6 +44,34 @@ type Entry struct {
 	DryRun         bool      `json:"dry_run"`
 	Write          bool      `json:"write"`
 	ApprovalID     string    `json:"approval_id,omitempty"` // of the approval this call runs under
+	Client         string    `json:"client,omitempty"`      // what the client calls itself; never trusted
+	Cost           uint64    `json:"cost,omitempty"`        // worst case, in CEL's units, of the rules that were evaluated
+	EvalMicros     int64     `json:"eval_us,omitempty"`     // time policy took
+	Facts          Facts     `json:"facts,omitzero"`
+}
+
+// Facts are what policy saw of a call besides what an [Entry] names, as far as
+// it is numbers, switches and keys: enough to judge the call again by another
+// profile.
+type Facts struct {
+	SiteKind        string  `json:"site_kind,omitempty"` // cloud or dc
+	Known           bool    `json:"known,omitempty"`     // the resource was loaded
+	SpaceType       string  `json:"space_type,omitempty"`
+	Status          string  `json:"status,omitempty"`
+	AuthorID        string  `json:"author_id,omitempty"`
+	Version         int     `json:"version,omitempty"`
+	AttachmentBytes int64   `json:"attachment_bytes,omitempty"`
+	Updated         string  `json:"updated,omitempty"` // RFC 3339
+	Restricted      bool    `json:"restricted,omitempty"`
+	TargetSpaceKey  string  `json:"target_space_key,omitempty"`
+	TargetParentID  string  `json:"target_parent_id,omitempty"`
+	MediaType       string  `json:"media_type,omitempty"`
+	BodyBytes       int64   `json:"body_bytes,omitempty"`
+	AddedBytes      int64   `json:"added_bytes,omitempty"`
+	RemovedBytes    int64   `json:"removed_bytes,omitempty"`
+	RemovedRatio    float64 `json:"removed_ratio,omitempty"`
+	ReadRestricted  bool    `json:"read_restricted,omitempty"`
+	ReadExternal    bool    `json:"read_external,omitempty"`
 }
 
 // Outcome is what came of an entry that was allowed to run.
@@ -53,6 +81,10 @@ type Outcome struct {
 	Version   int           `json:"version"`      // version a write created, 0 when none
 	Bytes     int           `json:"result_bytes"` // size of the answer
 	Duration  time.Duration `json:"-"`            // kept to the microsecond
+
+	UpstreamRequests int      `json:"upstream_requests,omitempty"` // sent to Confluence
+	UpstreamStatus   int      `json:"upstream_status,omitempty"`   // of the last answer, 0 when none came
+	UpstreamIDs      []string `json:"upstream_ids,omitempty"`      // Confluence's own ids of the last requests
 }
 
 // Finish files the outcome of an earlier entry.

@@ -226,7 +226,9 @@ func (w *wire) send(ctx context.Context, c *call) (*http.Response, error) {
 	if c.upload != nil {
 		c.upload.attach(req)
 	}
-	return w.site.Do(req)
+	res, err := w.site.Do(req)
+	confluence.NoteExchange(ctx, res)
+	return res, err
 }
 
 func mustBeJSON(c *call, res *http.Response, raw []byte) error {
