@@ -2,17 +2,30 @@ package rest
 
 import (
 	"regexp"
+	"unicode/utf8"
 
 	"confluence-mcp/internal/confluence"
 )
 
+// form is what an id looks like. Its length is not said by the expression:
+// {1,255} is 255 copies of what is before it, made at each start.
+type form struct {
+	most  int // characters
+	shape *regexp.Regexp
+}
+
+// MatchString tells whether an id has the form.
+func (f form) MatchString(id string) bool {
+	return len(id) <= f.most*utf8.UTFMax && utf8.RuneCountInString(id) <= f.most && f.shape.MatchString(id)
+}
+
 var (
-	contentID  = regexp.MustCompile(`^[0-9]{1,19}$`)
-	attachID   = regexp.MustCompile(`^att[0-9]{1,19}$`)
-	spaceKey   = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
-	accountID  = regexp.MustCompile(`^[A-Za-z0-9:_.@-]{1,128}$`)
-	groupID    = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
-	labelName  = regexp.MustCompile(`^[^\s\x00-\x1f\x7f]{1,255}$`)
+	contentID  = form{19, regexp.MustCompile(`^[0-9]+$`)}
+	attachID   = form{22, regexp.MustCompile(`^att[0-9]+$`)}
+	spaceKey   = form{255, regexp.MustCompile(`^[A-Za-z0-9]+$`)}
+	accountID  = form{128, regexp.MustCompile(`^[A-Za-z0-9:_.@-]+$`)}
+	groupID    = form{64, regexp.MustCompile(`^[0-9A-Za-z-]+$`)}
+	labelName  = form{255, regexp.MustCompile(`^[^\s\x00-\x1f\x7f]+$`)}
 	personal   = regexp.MustCompile(`^~`)
 	contentOps = regexp.MustCompile(`^(read|update|delete)$`)
 )
@@ -32,8 +45,8 @@ func needAccount(op, id string) error {
 
 func needGroup(op, id string) error { return need(op, groupID, id, "a group id is a UUID") }
 
-func need(op string, form *regexp.Regexp, id, rule string) error {
-	if form.MatchString(id) {
+func need(op string, f form, id, rule string) error {
+	if f.MatchString(id) {
 		return nil
 	}
 	return &confluence.Error{Kind: confluence.Invalid, Code: "input.id", Op: op, Message: rule, Next: "Take the id from a listing or a search result."}
