@@ -45,7 +45,9 @@ func (g *Grants) Choose(ctx context.Context, integration int64, role Role, accou
 	if !moved {
 		return Grant{}, &confluence.Error{Kind: confluence.Conflict, Op: "choose site", Message: "the connection changed meanwhile", Next: "Look at it again."}
 	}
-	g.dropAll() // the one that was in force before is gone
+	if err := g.settled(ctx, next); err != nil {
+		return Grant{}, err
+	}
 	done, err := g.read(ctx, next.ID)
 	return done.grant, err
 }

@@ -150,9 +150,11 @@ func (g *Grants) finish(ctx context.Context, c *consent, in Callback) (Outcome, 
 		}
 		made, err = add()
 	}
-	g.dropAll() // the one that was in force before is gone
+	if err != nil {
+		return Outcome{}, err
+	}
 	o.Grant = made
-	return o, err
+	return o, g.settled(ctx, made)
 }
 
 var plainCode = regexp.MustCompile(`^[a-z_]{1,40}$`)

@@ -21,6 +21,9 @@ type Config struct {
 	Vault  Vault
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Settled takes a new grant, or one that leads to another site, into use. Its
+	// error is the end of the consent or the choice; it erases the grant itself.
+	Settled func(ctx context.Context, g Grant) error
 	// Transport carries the requests to Atlassian; nil: one without a proxy.
 	Transport http.RoundTripper
 	// Sleep waits between tries; nil: as long as it says.
@@ -170,6 +173,15 @@ func (g *Grants) drop(id int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.held, id)
+}
+
+// settled hands a grant over that is in force now.
+func (g *Grants) settled(ctx context.Context, grant Grant) error {
+	g.dropAll() // the one that was in force before is gone
+	if g.cfg.Settled == nil || grant.State != Connected {
+		return nil
+	}
+	return g.cfg.Settled(ctx, grant)
 }
 
 func (g *Grants) dropAll() {
