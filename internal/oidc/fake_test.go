@@ -26,7 +26,7 @@ const audience = "https://mcp.acme.example/mcp"
 
 // provider is an identity provider on loopback that counts what it is asked.
 type provider struct {
-	t       *testing.T
+	t       testing.TB
 	server  *httptest.Server
 	private crypto.Signer
 	down    atomic.Bool
@@ -40,7 +40,7 @@ type provider struct {
 	keysAt string
 }
 
-func newProvider(t *testing.T) *provider {
+func newProvider(t testing.TB) *provider {
 	t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func (p *provider) claims(now time.Time, changed map[string]any) map[string]any 
 }
 
 // sign makes a token. Headers are added to those of a good one.
-func sign(t *testing.T, key any, algorithm jose.SignatureAlgorithm, header map[jose.HeaderKey]any, claims map[string]any) string {
+func sign(t testing.TB, key any, algorithm jose.SignatureAlgorithm, header map[jose.HeaderKey]any, claims map[string]any) string {
 	t.Helper()
 	o := (&jose.SignerOptions{}).WithType("at+jwt").WithHeader("kid", "one")
 	for name, v := range header {
@@ -147,7 +147,7 @@ func (p *provider) token(now time.Time, changed map[string]any) string {
 	return sign(p.t, p.private, jose.RS256, nil, p.claims(now, changed))
 }
 
-func judge(t *testing.T, c *clock, rules ...oidc.Rule) *oidc.Judge {
+func judge(t testing.TB, c *clock, rules ...oidc.Rule) *oidc.Judge {
 	t.Helper()
 	j, err := oidc.New(oidc.Config{Rules: rules, Now: c.Now, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)

@@ -215,3 +215,15 @@ func TestNoByteOfATokenMayChange(t *testing.T) {
 		require.ErrorIs(t, err, oidc.ErrRefused)
 	})
 }
+
+// BenchmarkJudge is what a token costs with every request it comes with.
+func BenchmarkJudge(b *testing.B) {
+	p, c := newProvider(b), newClock()
+	j := judge(b, c, p.rule())
+	good := p.token(c.Now(), nil)
+	for b.Loop() {
+		if _, err := j.Judge(b.Context(), good); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
