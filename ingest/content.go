@@ -29,6 +29,7 @@ type chunk struct {
 
 	pages    []Content
 	again    []Node // what was read of rights after the bodies
+	grants   *granted
 	problems []Problem
 }
 
@@ -162,10 +163,10 @@ func (w *sweep) fetch(ctx context.Context, c *chunk) error {
 		c.pages = append(c.pages, content)
 	}
 	w.gone(c, got)
-	if c.fresh && !w.fresh && w.first.rights {
-		return w.reread(ctx, c, pages)
+	if w.fresh || !w.first.rights {
+		return nil
 	}
-	return nil
+	return w.reread(ctx, c, pages)
 }
 
 // gone hides what was listed and then was not there.
@@ -278,7 +279,12 @@ func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) e
 	}
 	ids := make([]string, 0, len(c.pages))
 	for i := range c.pages {
-		ids = append(ids, c.pages[i].ID)
+		if p := &c.pages[i]; c.fresh || p.Version.Number != w.latest().entries[p.ID].version {
+			ids = append(ids, p.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
 	}
 	above := w.latest().chain(ids)
 	var listed []string
@@ -307,7 +313,18 @@ func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) e
 		}
 		c.again = append(c.again, n)
 	}
-	return nil
+	view, cause, err := w.s.grants(ctx, w.space.ID)
+	if err != nil {
+		return err
+	}
+	c.grants = &granted{view, cause != "" && len(view) == 0}
+	return w.s.recheckCallers(ctx, fewCallers)
+}
+
+// granted is who may view a space.
+type granted struct {
+	view   []guard.Principal
+	sealed bool
 }
 
 // put gives a batch to the mirror: what got stricter of it before its content.
@@ -315,6 +332,11 @@ func (w *sweep) put(ctx context.Context, c *chunk) error {
 	w.report.Problems = append(w.report.Problems, c.problems...)
 	for _, bad := range c.problems {
 		w.pass.Hold(bad.Page)
+	}
+	if c.grants != nil {
+		if err := w.pass.Grants(c.grants.view, c.grants.sealed); err != nil {
+			return err
+		}
 	}
 	if len(c.again) > 0 {
 		if err := w.pass.Again(ctx, c.again...); err != nil {

@@ -24,7 +24,7 @@ func (s *Sync) grants(ctx context.Context, spaceID string) (view []guard.Princip
 				byRole = true
 				continue
 			}
-			view = s.granted(view, row.PrincipalType, row.PrincipalID)
+			view = s.grantTo(view, row.PrincipalType, row.PrincipalID)
 		}
 		return l.Next, err
 	})
@@ -70,7 +70,7 @@ func (s *Sync) roleHolders(ctx context.Context, spaceID string) ([]guard.Princip
 		l, err := s.cfg.Source.SpaceRoleAssignments(ctx, spaceID, p)
 		for _, row := range l.Items {
 			if reads[row.RoleID] {
-				view = s.granted(view, row.PrincipalType, row.PrincipalID)
+				view = s.grantTo(view, row.PrincipalType, row.PrincipalID)
 			}
 		}
 		return l.Next, err
@@ -78,8 +78,8 @@ func (s *Sync) roleHolders(ctx context.Context, spaceID string) ([]guard.Princip
 	return view, err
 }
 
-// granted adds a principal; a kind that is not known is granted nothing.
-func (s *Sync) granted(view []guard.Principal, kind, id string) []guard.Principal {
+// grantTo adds a principal; a kind that is not known is granted nothing.
+func (s *Sync) grantTo(view []guard.Principal, kind, id string) []guard.Principal {
 	p := guard.Principal{Integration: s.cfg.Integration.ID, ID: id}
 	switch strings.ReplaceAll(strings.ToLower(kind), "_", "-") {
 	case "user":

@@ -17,6 +17,7 @@ const (
 	callerMemory = 24 * time.Hour   // how long somebody who asked is one of the callers
 	manyGroups   = 100              // with more than these, members are read by full passes only
 	mostRechecks = 50
+	fewCallers   = 10 // so many are asked about before every batch of changed pages
 	mostNames    = 100_000
 	usersAtOnce  = 100
 )
@@ -298,10 +299,11 @@ func (s *Sync) lately() []string {
 }
 
 // recheckCallers takes from those who asked lately what they lost since the pass
-// began, right before rights are loosened.
-func (s *Sync) recheckCallers(ctx context.Context) error {
+// began, right before something new is shown: from the first so many of them,
+// whose memberships are as old as a pass is long otherwise.
+func (s *Sync) recheckCallers(ctx context.Context, most int) error {
 	ids := s.lately()
-	return each(ctx, ids[:min(len(ids), mostRechecks)], func(ctx context.Context, id string) error {
+	return each(ctx, ids[:min(len(ids), most)], func(ctx context.Context, id string) error {
 		err := s.readCaller(ctx, id, true)
 		if fatal(ctx, err) {
 			return err

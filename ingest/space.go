@@ -254,7 +254,7 @@ func (w *sweep) lookAfter(ctx context.Context) error {
 
 func (w *sweep) loosen(ctx context.Context) error {
 	if w.second != nil {
-		if err := w.s.recheckCallers(ctx); err != nil {
+		if err := w.s.recheckCallers(ctx, mostRechecks); err != nil {
 			return err
 		}
 	}

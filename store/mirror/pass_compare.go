@@ -192,7 +192,8 @@ func (p *Pass) nodeLaxer(row *node, n *Node, parent string) bool {
 }
 
 // Again observes nodes once more, right before their content is put, and
-// publishes at once what got stricter of them. Kind Invalid before
+// publishes at once what got stricter of them and, since [Pass.Grants] was told
+// again, of the space. Kind Invalid before
 // [Pass.Tighten] and after [Pass.Loosen].
 func (p *Pass) Again(ctx context.Context, nodes ...Node) error {
 	if p.phase != tightened {
@@ -202,6 +203,9 @@ func (p *Pass) Again(ctx context.Context, nodes ...Node) error {
 		return err
 	}
 	return p.m.commit(ctx, "observe again", func(b *batch) error {
+		if err := p.tightenSpace(b); err != nil {
+			return err
+		}
 		for _, n := range nodes {
 			if err := p.place(b, p.seen[n.ID], false); err != nil {
 				return err
