@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -73,6 +74,10 @@ type Config struct {
 type Judge struct {
 	cfg     Config
 	issuers map[string]*issuer
+
+	mu     sync.Mutex
+	noted  time.Time // when a refusal was last logged
+	silent int       // refusals since
 }
 
 // New checks the rules. Each needs an agent, an issuer and an audience. An
@@ -109,9 +114,23 @@ func New(cfg Config) (*Judge, error) {
 func (j *Judge) Judge(ctx context.Context, raw string) (Person, error) {
 	p, err := j.judge(ctx, raw)
 	if err != nil {
-		j.cfg.Logger.Info("token refused", "reason", err.Error())
+		j.note(err)
 	}
 	return p, err
+}
+
+// note logs why a token was refused, at most once a second: a flood of bad
+// tokens must not fill the disk. The text holds nothing of the token.
+func (j *Judge) note(why error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.cfg.Now()
+	if since := now.Sub(j.noted); since >= 0 && since < time.Second {
+		j.silent++
+		return
+	}
+	j.cfg.Logger.Info("token refused", "reason", why.Error(), "others_since_the_last", j.silent)
+	j.noted, j.silent = now, 0
 }
 
 func (j *Judge) judge(ctx context.Context, raw string) (Person, error) {

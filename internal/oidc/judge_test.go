@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -214,6 +215,27 @@ func TestNoByteOfATokenMayChange(t *testing.T) {
 		_, err := j.Judge(context.Background(), string(changed))
 		require.ErrorIs(t, err, oidc.ErrRefused)
 	})
+}
+
+// TestRefusalsAreLogged: an admin learns why, without a word of the token, and
+// a flood says it once a second.
+func TestRefusalsAreLogged(t *testing.T) {
+	p, c := newProvider(t), newClock()
+	var log bytes.Buffer
+	j, err := oidc.New(oidc.Config{Rules: []oidc.Rule{p.rule()}, Now: c.Now, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	bad := p.token(c.Now(), map[string]any{"aud": "canary-audience", "sub": "canary-subject"})
+	for range 100 {
+		_, err := j.Judge(t.Context(), bad)
+		require.ErrorIs(t, err, oidc.ErrRefused)
+	}
+	c.advance(time.Second)
+	_, err = j.Judge(t.Context(), bad)
+	require.ErrorIs(t, err, oidc.ErrRefused)
+	assert.Equal(t, 2, strings.Count(log.String(), "made for another audience"), log.String())
+	assert.Contains(t, log.String(), "others_since_the_last=99")
+	assert.NotContains(t, log.String(), "canary")
+	assert.NotContains(t, log.String(), bad[:20])
 }
 
 // BenchmarkJudge is what a token costs with every request it comes with.
