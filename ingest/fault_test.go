@@ -49,9 +49,6 @@ func (h *history) record() {
 	}
 }
 
-return id + " in version " + string(rune('0'+version/100)) + line("%02d", version%100)
-}
-
 // check tells what the mirror shows to whom and the site never did.
 func (h *history) check() []string {
 	var leaks []string
