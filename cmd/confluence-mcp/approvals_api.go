@@ -51,20 +51,6 @@ func (api *approvalAPI) routes() map[string]http.Handler {
 	return out
 }
 
-// newServer makes the server of an engine over HTTP, with the REST surface.
-func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) {
-	api := newApprovalAPI(e, p.now)
-	if sc.Routes == nil {
-		sc.Routes = map[string]http.Handler{}
-	}
-	maps.Copy(sc.Routes, api.routes())
-	srv, err := server.New(sc)
-	if err == nil {
-		api.authenticate, api.challenge = srv.Authenticate, srv.Challenge
-	}
-	return srv, err
-}
-
 // answer authenticates, runs h and encodes what it gives.
 func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error)) http.Handler {
 	return api.guarded(func(w http.ResponseWriter, r *http.Request, agent server.Agent) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -24,7 +25,11 @@ import (
 	"confluence-mcp/server"
 )
 
-const demoIntegration = "demo"
+const (
+	demoIntegration = "demo"
+	demoAccount     = "mirror"         // who reads the sample company into the mirror
+	demoInterval    = 30 * time.Second // a change by another client shows soon
+)
 
 type demoFlags struct {
 	stdio   bool
@@ -125,45 +130,46 @@ func demoFolder(given string) (dir string, forget func(), err error) {
 	return dir, func() { _ = os.RemoveAll(dir) }, err
 }
 
-// demoEngine connects everybody of the sample company with their own token, so
-// that the fake Confluence itself decides who sees what.
+// demoEngine mirrors the sample company and connects everybody with their own
+// token for what they write.
 func (p program) demoEngine(ctx context.Context, url, dir string) (*engine, []demo.Person, error) {
 	people, err := demo.People()
 	if err != nil || len(people) == 0 {
 		return nil, nil, errors.Join(err, errors.New("the sample site has no people"))
 	}
-	in := config.Integration{Name: demoIntegration, BaseURL: url, Username: people[0].Email, Token: seal.NewSecret(people[0].Token)}
-	e, err := p.open(ctx, config.Config{DataDir: dir, Integrations: []config.Integration{in}})
+	account, err := findPerson(people, demoAccount)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := config.Integration{Name: demoIntegration, BaseURL: url, Username: account.Email, Token: seal.NewSecret(account.Token), AccessRightsSync: true}
+	e, err := p.open(ctx, config.Config{DataDir: dir, Integrations: []config.Integration{in},
+		Sync: config.Sync{Interval: demoInterval, FullInterval: config.DefaultFullSync, BlogPosts: true}})
 	if err != nil {
 		return nil, nil, err
 	}
 	e.keyless = true
-	if err := p.ownAccounts(ctx, e, people); err != nil {
+	if e.people, err = p.ownAccounts(e.logger, in, people); err != nil {
+		return nil, nil, errors.Join(err, e.close())
+	}
+	if err := e.openCopy(ctx, p.now, false); err != nil {
 		return nil, nil, errors.Join(err, e.close())
 	}
 	return e, people, nil
 }
 
 // ownAccounts gives everybody of the sample company a client of their own.
-func (p program) ownAccounts(ctx context.Context, e *engine, people []demo.Person) error {
-	in := e.cfg.Integrations[0]
-	id, err := e.precious.IntegrationID(ctx, in.Name)
-	if err != nil {
-		return err
-	}
+func (p program) ownAccounts(logger *slog.Logger, in config.Integration, people []demo.Person) (map[string]*rest.Client, error) {
 	own := map[string]*rest.Client{}
 	for _, who := range people {
-		rc := p.clientConfig(e.logger, patienceOfCallers)
+		rc := p.clientConfig(logger, patienceOfCallers)
 		rc.Name, rc.BaseURL, rc.Auth, rc.Username, rc.Token = in.Name, in.BaseURL, rest.Basic, who.Email, seal.NewSecret(who.Token)
 		c, err := rest.New(rc)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		own[who.ID], own[who.Username], own[who.Email] = c, c, c
 	}
-	spec := specOf(in, id)
-	spec.Own = func(_ context.Context, account string) (*rest.Client, error) { return own[account], nil }
-	return e.sites.Put(ctx, spec)
+	return own, nil
 }
 
 func findPerson(people []demo.Person, who string) (demo.Person, error) {

@@ -83,7 +83,7 @@ func compareWithLog(t *testing.T, site *emulatortest.Emulator, dir string, want 
 	require.NoError(t, err)
 	reached := 0
 	for _, q := range site.Requests(0) {
-		if q.Method != "GET" {
+		if q.Method != "GET" && !strings.HasSuffix(q.Path, "/users-bulk") { // which reads
 			reached++
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/owner"
+	"confluence-mcp/internal/registry"
 	"confluence-mcp/store"
 )
 
@@ -132,7 +133,7 @@ func (p program) examineProfiles(cfg config.Config) finding {
 func (p program) examineSite(ctx context.Context, in config.Integration) finding {
 	check := "integration " + in.Name + " at " + in.BaseURL
 	// The doctor reports what is, at once, instead of waiting until it is better.
-	probe, err := connections.Probe(ctx, specOf(in, 1), p.clientConfig(nil, time.Millisecond))
+	probe, err := connections.Probe(ctx, registry.Spec(declaredIn(in)), p.clientConfig(nil, time.Millisecond))
 	if err != nil {
 		return bad(check, err)
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"confluence-mcp/internal/config"
@@ -12,6 +14,7 @@ import (
 	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/redact"
+	"confluence-mcp/internal/registry"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/budget"
 	"confluence-mcp/policy/reload"
@@ -29,6 +32,11 @@ type engine struct {
 	cfg      config.Config
 	precious *store.Precious
 	sites    *connections.Set
+	registry *registry.Registry
+	vault    *vault
+	copy     *copying                // of Confluence
+	people   map[string]*rest.Client // own clients by any name of the person; the demo has them for everybody
+	opening  sync.WaitGroup
 	profiles *reload.Reloader
 	catalog  *tools.Catalog
 	desk     *desk // of approvals
@@ -44,6 +52,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, patienceOfCallers))}
+	e.copy, e.vault = &copying{live: e.sites}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
 	if err := errors.Join(e.loadProfiles(p.now), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
@@ -54,7 +63,13 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 
 func (e *engine) close() error {
 	e.desk.stop()
-	return e.precious.Close()
+	e.opening.Wait()
+	e.sites.Close()
+	var failed error
+	if c := e.copy.copy.Load(); c != nil {
+		failed = c.close()
+	}
+	return errors.Join(failed, e.precious.Close())
 }
 
 // logger writes JSON lines to errOut, with secrets masked. stdout belongs to
@@ -92,22 +107,24 @@ func (p program) clientConfig(logger *slog.Logger, patience time.Duration) rest.
 }
 
 func (e *engine) connectAll(ctx context.Context) error {
+	declared := make([]registry.Declared, 0, len(e.cfg.Integrations))
 	for _, in := range e.cfg.Integrations {
-		id, err := e.precious.IntegrationID(ctx, in.Name)
-		if err != nil {
-			return err
-		}
-		if err := e.sites.Put(ctx, specOf(in, id)); err != nil {
-			return err
-		}
+		declared = append(declared, declaredIn(in))
 	}
-	return nil
+	var err error
+	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Logger: e.logger})
+	return err
 }
 
-// specOf is an integration of the file as it is connected.
-func specOf(in config.Integration, id int64) connections.Spec {
-	return connections.Spec{ID: id, Name: in.Name, BaseURL: in.BaseURL, Username: in.Username, Token: in.Token, Spaces: in.Spaces,
-		Rights: in.AccessRightsSync, Public: in.UnsyncedVisibility == "public"}
+// own finds people's own clients of an integration.
+func (e *engine) own(int64) connections.Own {
+	return func(_ context.Context, account string) (*rest.Client, error) { return e.people[account], nil }
+}
+
+// declaredIn is an integration of the file.
+func declaredIn(in config.Integration) registry.Declared {
+	return registry.Declared{Name: in.Name, Token: in.Token, Values: registry.Values{Type: "confluence", BaseURL: in.BaseURL, Username: in.Username, Spaces: in.Spaces,
+		EnableAccessRightsSync: in.AccessRightsSync, UnsyncedVisibility: cmp.Or(in.UnsyncedVisibility, "connected-admin-only")}}
 }
 
 func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
@@ -128,7 +145,7 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 	if e.cfg.ReadOnly {
 		decider = readOnly{decider}
 	}
-	catalog, err := tools.New(tools.Config{Sites: e.sites, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
+	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
 		Approver: e.desk, Limits: tools.Limits{Taint: e.cfg.Taint}, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err

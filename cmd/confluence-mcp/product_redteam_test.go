@@ -106,6 +106,14 @@ func (p *product) start() {
 	p.t.Cleanup(func() { p.stop() })
 	require.Eventually(p.t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
 	require.NotEmpty(p.t, p.url, p.errOut.String())
+	p.settle()
+}
+
+// settle waits for the end of the first pass: what reaches Confluence from then
+// on was asked by a caller.
+func (p *product) settle() {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return strings.Contains(p.errOut.String(), "sync pass ended") }, 20*time.Second, 5*time.Millisecond, "%s", p.errOut)
 }
 
 // program is another run of the product over the same folder and environment.

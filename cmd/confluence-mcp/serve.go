@@ -124,6 +124,7 @@ func (p program) serveHTTP(ctx context.Context, cfg config.Config, f serveFlags)
 	if err != nil {
 		return &confluence.Error{Kind: confluence.Unavailable, Op: "listen", Ref: f.listen, Err: err, Message: err.Error(), Next: "Choose another address with --listen."}
 	}
+	e.startCopy(p.now)
 	e.logger.Info("serving MCP", "url", "http://"+l.Addr().String()+"/mcp", "integrations", e.sites.Len(), "auth", !f.noAuth)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, l) })

@@ -103,6 +103,7 @@ func (p program) ownAndServe(ctx context.Context, own *owner.Owner, cfg config.C
 	if err != nil {
 		return err
 	}
+	e.startCopy(p.now)
 	e.logger.Info("serving MCP over stdio", "profile", caller.Profile, "integrations", e.sites.Len())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -138,9 +138,16 @@ func (r *Registry) load(ctx context.Context, k store.Integration) error {
 	return nil
 }
 
+// Spec is what the file declares as it is connected, for a look at it that
+// needs no id.
+func Spec(d Declared) connections.Spec {
+	return connections.Spec{Name: d.Name, BaseURL: d.Values.BaseURL, Username: d.Values.Username, Token: d.Token, Spaces: d.Values.Spaces,
+		Rights: d.Values.EnableAccessRightsSync, Public: d.Values.UnsyncedVisibility == everybody}
+}
+
 func (r *Registry) spec(e *entry) connections.Spec {
-	s := connections.Spec{ID: e.ID, Name: e.Name, BaseURL: e.Values.BaseURL, Username: e.Values.Username, Token: e.token, Spaces: e.Values.Spaces,
-		Rights: e.Values.EnableAccessRightsSync, Public: e.Values.UnsyncedVisibility == everybody}
+	s := Spec(Declared{Name: e.Name, Values: e.Values, Token: e.token})
+	s.ID = e.ID
 	if r.cfg.Own != nil {
 		s.Own = r.cfg.Own(e.ID)
 	}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/seal"
+	"confluence-mcp/store"
+)
+
+// sealChoice is where the master key of a data folder is; provider, when not
+// empty, takes the place of the configured one.
+func (p program) sealChoice(cfg config.Config, provider string) seal.Choice {
+	folder, err := filepath.Abs(cfg.DataDir)
+	if err != nil {
+		folder = cfg.DataDir
+	}
+	return seal.Choice{Provider: cmp.Or(provider, cfg.Seal.Provider, seal.FileKey), File: cmp.Or(cfg.Seal.KeyFile, filepath.Join(cfg.DataDir, keyFile)), Key: cfg.Seal.Key,
+		Folder: folder, Vault: cfg.Seal.VaultURL, VaultKey: cfg.Seal.VaultKey, Getenv: p.getenv}
+}
+
+func (p program) secretsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "secrets", Short: "The keys that stored tokens are sealed with",
+		Long: `Tokens are sealed with keys in the database, and those with a master key: in a
+file of the data folder, an environment variable, the keyring of the operating
+system or Azure Key Vault (seal: in the configuration). Without the master key
+the tokens cannot be read; keep a copy of it apart from backups of the folder.`}
+	c.AddCommand(p.secretsRotateCommand(), p.secretsNewKeyCommand())
+	return c
+}
+
+func (p program) secretsRotateCommand() *cobra.Command {
+	var at place
+	var from string
+	var asJSON bool
+	c := &cobra.Command{Use: "rotate", Short: "Make new keys and seal every token anew, all of them or none",
+		Long: `Make new keys and seal every stored token anew, in one transaction. The old key
+is kept until it is through: a command that is killed has changed nothing, or all.
+
+With the key in an environment variable, first put a new one (secrets new-key)
+behind the old one with a comma, rotate, then take the old one away.`,
+		Example: `  confluence-mcp secrets rotate
+  confluence-mcp secrets rotate --from file      # the configuration names another provider now`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
+				cfg, err := p.configured(at)
+				if err != nil {
+					return err
+				}
+				n, err := p.rotate(ctx, s, cfg, from)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return json.NewEncoder(p.out).Encode(map[string]any{"resealed": n})
+				}
+				_, err = fmt.Fprintf(p.out, "sealed %d secrets with new keys\n", n)
+				return err
+			})
+		}}
+	at.flags(c)
+	c.Flags().StringVar(&from, "from", "", "the `provider` they are sealed with now: file, environment, keyring or azurekv")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// configured is the configuration a command works with: the owner's in the
+// owner's process.
+func (p program) configured(at place) (config.Config, error) {
+	if p.owned != nil {
+		return p.owned.cfg, nil
+	}
+	return p.load(at)
+}
+
+func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Config, from string) (int, error) {
+	old, err := p.sealChoice(cfg, from).Open()
+	if err != nil {
+		return 0, err
+	}
+	next, err := p.sealChoice(cfg, "").Open()
+	if err != nil {
+		return 0, err
+	}
+	ring, err := seal.OpenRing(ctx, old, s)
+	if err != nil {
+		return 0, err
+	}
+	n, err := ring.Rotate(ctx, next)
+	if p.owned != nil {
+		err = errors.Join(err, p.owned.vault.reload(ctx))
+	}
+	return n, err
+}
+
+func (p program) secretsNewKeyCommand() *cobra.Command {
+	return &cobra.Command{Use: "new-key", Short: "Print a new master key for an environment variable or a secret store", RunE: func(*cobra.Command, []string) error {
+		key := seal.NewKeyText()
+		if _, err := fmt.Fprintln(p.out, key.Reveal()); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.errOut, "This is a secret. It is kept nowhere and not shown again.")
+		return nil
+	}}
+}
