@@ -21,11 +21,28 @@ func (k *call) writing(spaceKey string, allowLoss []string) markup.Options {
 // unguard gives text back the form that [guard] took from it, so that what a
 // caller copies from a page is what the page holds.
 func unguard(md string) string {
-	return strings.NewReplacer("[image: ", "![", "‹‹‹confluence", "<<<confluence", "›››confluence", ">>>confluence").Replace(md)
+	return strings.NewReplacer("‹‹‹confluence", "<<<confluence", "›››confluence", ">>>confluence").Replace(movingImages(md))
+}
+
+// refuseMarks refuses a text that still carries the marks of an answer: a part
+// of a page is no page.
+func refuseMarks(name, text string) error {
+	switch {
+	case strings.Contains(text, cutMark):
+		return invalid("cut", name+" has a place where characters were left out ("+strings.TrimSpace(cutMark)+").",
+			"Read the rest with the cursor and take the mark out, or send edits instead of the whole page. Nothing was changed.")
+	case strings.Contains(text, fenceOpen) || strings.Contains(text, fenceClose):
+		return invalid("fence", name+" carries the marks that stand around content in answers ("+strings.TrimSpace(fenceOpen)+").",
+			"Send what stands between the marks, without them. Nothing was changed.")
+	}
+	return nil
 }
 
 // fromMarkdown turns a new body in Markdown into storage.
 func (k *call) fromMarkdown(md, spaceKey string) (string, error) {
+	if err := refuseMarks("body", md); err != nil {
+		return "", err
+	}
 	stored, err := markup.FromMarkdown(unguard(md), k.writing(spaceKey, nil))
 	return stored, markupError(err)
 }
@@ -34,6 +51,9 @@ func (k *call) fromMarkdown(md, spaceKey string) (string, error) {
 func (k *call) applyEdits(base string, given []markup.Edit, spaceKey string, allowLoss []string) (markup.Result, error) {
 	edits := make([]markup.Edit, len(given))
 	for i, e := range given {
+		if err := refuseMarks(fmt.Sprintf("edits[%d]", i), e.Replace+e.Markdown); err != nil {
+			return markup.Result{}, err
+		}
 		e.Find, e.Replace, e.Markdown = unguard(e.Find), unguard(e.Replace), unguard(e.Markdown)
 		edits[i] = e
 	}
@@ -44,6 +64,9 @@ func (k *call) applyEdits(base string, given []markup.Edit, spaceKey string, all
 // writeMarkdown writes a whole edited page back: what was not changed keeps
 // its bytes, what would be lost and was not named is refused.
 func (k *call) writeMarkdown(base, edited, spaceKey string, allowLoss []string) (markup.Result, error) {
+	if err := refuseMarks("body", edited); err != nil {
+		return markup.Result{}, err
+	}
 	r, err := markup.WriteMarkdown(base, unguard(edited), k.writing(spaceKey, allowLoss))
 	return r, markupError(err)
 }

@@ -14,7 +14,17 @@ import (
 const (
 	fenceOpen  = "<<<confluence-content "
 	fenceClose = ">>>confluence-content "
+	cutMark    = "<<<confluence-cut "
 )
+
+// cutLine says inside of a text that a part of it is missing there. Whoever
+// writes such a text back is refused, see [refuseMarks].
+func cutLine(missing int) string {
+	if missing <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s%d characters are left out here>>>", cutMark, missing)
+}
 
 // guarded is text from Confluence made safe to show: fenced, without
 // characters nobody can see, without images that load by themselves.
@@ -39,26 +49,62 @@ func guard(text, home string) guarded {
 	return guarded{Text: clean, Hidden: removed, Hosts: externalHosts(clean, home)}
 }
 
+// stillMark stands for the beginning of an image. The same words in a page's
+// own text are shown with one colon more, so that the two are told apart.
+const (
+	imageMark = "!["
+	stillMark = "[image: "
+)
+
 // stillImages turns what Markdown takes for an image into text. Code that only
 // looks like the beginning of one (vec![1], <![CDATA[) stays as it is: no
 // address follows it in its paragraph, and none is defined for a reference.
 func stillImages(s string) string {
-	const mark = "!["
+	return exchange(colons(s, 1), imageMark, stillMark)
+}
+
+// movingImages is the way back.
+func movingImages(s string) string {
+	return colons(exchange(s, stillMark, imageMark), -1)
+}
+
+// exchange puts to for each from that an address follows.
+func exchange(s, from, to string) string {
 	defined := strings.Contains(s, "]:")
 	var b strings.Builder
 	for {
-		i := strings.Index(s, mark)
+		i := strings.Index(s, from)
 		if i < 0 {
 			return b.String() + s
 		}
-		rest := s[i+len(mark):]
+		rest := s[i+len(from):]
 		paragraph, _, _ := strings.Cut(rest, "\n\n")
 		b.WriteString(s[:i])
 		if defined || strings.Contains(paragraph, "](") || strings.Contains(paragraph, "][") {
-			b.WriteString("[image: ")
+			b.WriteString(to)
 		} else {
-			b.WriteString(mark)
+			b.WriteString(from)
 		}
+		s = rest
+	}
+}
+
+// colons adds a colon to every "[image: ", "[image:: " and so on, or takes one
+// away from those with more than one.
+func colons(s string, n int) string {
+	const word = "[image:"
+	var b strings.Builder
+	for {
+		i := strings.Index(s, word)
+		if i < 0 {
+			return b.String() + s
+		}
+		rest := strings.TrimLeft(s[i+len(word):], ":")
+		more := len(s) - i - len(word) - len(rest)
+		if strings.HasPrefix(rest, " ") {
+			more = max(0, more+n)
+		}
+		b.WriteString(s[:i] + word + strings.Repeat(":", more))
 		s = rest
 	}
 }

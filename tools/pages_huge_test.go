@@ -53,7 +53,7 @@ func hugeBody() string {
 }
 
 var (
-	fenced   = regexp.MustCompile(`(?s)^<<<confluence-content \w+ [^\n]*\n(.*)\n>>>confluence-content \w+$`)
+	fenced   = regexp.MustCompile(`(?s)^<<<confluence-content \w+ [^\n]*\n(?:<<<confluence-cut [^\n]*\n)?(.*?)(?:\n<<<confluence-cut [^\n]*)?\n>>>confluence-content \w+$`)
 	notWords = regexp.MustCompile(`[|\s]+|-{3,}`)
 )
 

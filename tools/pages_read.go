@@ -245,7 +245,11 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 		g.Text = strings.TrimRight(g.Text, "\n")
 	}
 	out.Untrusted.add(g)
-	fenced := fence(k.nonce, g.Text)
+	after := total - start - runes(part)
+	if from.next > 0 {
+		after += from.size - from.next
+	}
+	fenced := fence(k.nonce, strings.Trim(cutLine(from.source+start)+"\n"+g.Text+"\n"+cutLine(after), "\n"))
 	out.Content = fenced
 	if out.Mode == "storage" {
 		out.Content = part // exact: an edit has to find these very bytes
