@@ -10,7 +10,7 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/lang/de"
 	"github.com/blevesearch/bleve/v2/analysis/lang/en"
 	"github.com/blevesearch/snowballstem"
-	english "github.com/blevesearch/snowballstem/porter"
+	"github.com/blevesearch/snowballstem/english"
 )
 
 // language is one of those whose words have endings the index takes off.

@@ -30,6 +30,7 @@ type clause struct {
 	must  bool // nothing without it is found
 	not   bool // nothing with it is found
 	forms [][]string
+	text  string // of one word, folded
 }
 
 // question is what was asked, taken apart. Whatever text there is makes one:
@@ -135,7 +136,7 @@ func (a *asking) chunk(c clause, text string) {
 			}
 		}
 		if forms := a.forms(t); len(forms) > 0 {
-			c.forms = forms
+			c.forms, c.text = forms, t.text
 			a.add(c)
 		}
 	}
@@ -183,6 +184,12 @@ func (a *asking) stops(l language, word string) bool {
 
 func (a *asking) phrase(c clause, text string) {
 	tokens := a.tokens(text)
+	if a.everyWord { // stop words have no marks
+		for _, t := range tokens {
+			a.add(clause{must: !c.not, not: c.not, forms: a.forms(t), text: t.text})
+		}
+		return
+	}
 	if len(tokens) > mostPhraseWords {
 		tokens = tokens[:mostPhraseWords]
 	}

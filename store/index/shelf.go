@@ -93,6 +93,18 @@ func openShelf(path string) (s *shelf, err error) {
 	return s, nil
 }
 
+// errUnfinished: bleve starts empty where it cannot load what was there, and
+// does not get on with the files of before.
+var errUnfinished = errors.New("the index was not finished, or lost a file")
+
+func (s *shelf) unfinished() bool {
+	if _, ok := s.seq(); ok || s.documents() > 0 {
+		return false
+	}
+	left, err := filepath.Glob(filepath.Join(s.path, "*.zap"))
+	return err != nil || len(left) > 0
+}
+
 func (s *shelf) snapshot() (*scorch.IndexSnapshot, error) {
 	r, err := s.store.Reader()
 	if err != nil {
@@ -126,6 +138,9 @@ func (s *shelf) verify() error {
 		if _, err := decodeSeq(b); err != nil {
 			return err
 		}
+	}
+	if s.unfinished() {
+		return errUnfinished
 	}
 	_, err = s.segments.of(snap)
 	return err
@@ -268,13 +283,13 @@ const asidePrefix = "damaged-"
 // aside puts a damaged folder away, for whoever wants to look at it, and removes
 // the one before. One of another version is only removed.
 func (x *Index) aside(name string, cause error) {
-	x.damage = cause.Error()
 	path := filepath.Join(x.dir, name)
-	if errors.Is(cause, errForeign) {
-		x.cfg.Logger.Info("the search index is of another version; it is built again")
+	if errors.Is(cause, errForeign) || errors.Is(cause, errUnfinished) {
+		x.cfg.Logger.Info("the search index is built again", "cause", cause)
 		x.remove(path)
 		return
 	}
+	x.damage = cause.Error()
 	x.cfg.Logger.Error("the search index is damaged; it is put aside and built again", "cause", cause)
 	if old, err := filepath.Glob(filepath.Join(x.dir, asidePrefix+"*")); err == nil {
 		for _, o := range old {
