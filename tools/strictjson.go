@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -14,11 +16,14 @@ import (
 const maxDepth = 16
 
 // parseStrict reads one JSON value the way no two readers can disagree about:
-// valid UTF-8, no key twice in an object, no NUL, bounded depth, nothing after
+// valid UTF-8, whole characters, no key twice in an object, no NUL, bounded depth, nothing after
 // the value. Objects become map[string]any, numbers json.Number.
 func parseStrict(raw []byte) (any, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("the text is not valid UTF-8")
+	}
+	if at := loneSurrogate(raw); at >= 0 {
+		return nil, fmt.Errorf("at byte %d stands %s, half of a character without the other half", at+1, raw[at:at+surrogateLen])
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -30,6 +35,40 @@ func parseStrict(raw []byte) (any, error) {
 		return nil, errors.New("there is something after the JSON value")
 	}
 	return v, nil
+}
+
+const surrogateLen = len(`\ud800`)
+
+// loneSurrogate finds an escape of half a character that no other half follows,
+// which Go would read as U+FFFD without a word; -1: there is none.
+func loneSurrogate(raw []byte) int {
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		first := escaped(raw[i:])
+		switch {
+		case !utf16.IsSurrogate(first):
+			i++ // what is escaped is no escape itself
+		case utf16.DecodeRune(first, escaped(raw[i+surrogateLen:])) != utf8.RuneError:
+			i += 2*surrogateLen - 1
+		default:
+			return i
+		}
+	}
+	return -1
+}
+
+// escaped is the 16 bits of a \u escape at the start of raw; 0: there is none.
+func escaped(raw []byte) rune {
+	if len(raw) < surrogateLen || raw[0] != '\\' || raw[1] != 'u' {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(raw[2:surrogateLen]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return rune(n)
 }
 
 func readValue(dec *json.Decoder, depth int) (any, error) {
