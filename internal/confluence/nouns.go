@@ -52,6 +52,7 @@ type Page struct {
 	Body       string
 	BodySize   int // bytes of the whole body where Body is a part of it; else 0
 	WebURL     string
+	ReadAt     time.Time
 }
 
 // Node is one entry of a page tree: a page, folder, whiteboard, database or
@@ -151,8 +152,8 @@ type Restriction struct {
 // Hit is one row of a search. Excerpt is plain text: highlighting marks and
 // HTML escapes are removed by the client.
 //
-// ReadAt is as in a [Page]. Where it is set the excerpt is the best passage of
-// the page, and the fields after it are filled.
+// ReadAt is as in a [Page]. Where Version is set, the excerpt is the best passage
+// of that version, and the fields after it say where it stands.
 type Hit struct {
 	ID       string
 	Type     string // page, blogpost, comment, attachment, space, …

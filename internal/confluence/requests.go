@@ -155,7 +155,7 @@ type Search struct {
 // Terms is a search for pages and blog posts in fields. Empty fields do not
 // narrow.
 type Terms struct {
-	Text         string // words; "*" finds everything, the last changed first
+	Text         string // words; "*" finds everything, the last changed first where that is not too much
 	SpaceKey     string
 	Type         string // TypePage or TypeBlogPost
 	Label        string
