@@ -34,6 +34,7 @@ type engine struct {
 	sites    *connections.Set
 	registry *registry.Registry
 	vault    *vault
+	links    *links                  // by OAuth
 	copy     *copying                // of Confluence
 	people   map[string]*rest.Client // own clients by any name of the person; the demo has them for everybody
 	opening  sync.WaitGroup
@@ -53,7 +54,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 	}
 	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, patienceOfCallers))}
 	e.copy, e.vault = &copying{live: e.sites}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
-	if err := errors.Join(e.loadProfiles(p.now), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
+	if err := errors.Join(e.loadProfiles(p.now), p.openLinks(ctx, e), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
 	e.desk.Bind(e.catalog)
@@ -112,13 +113,18 @@ func (e *engine) connectAll(ctx context.Context) error {
 		declared = append(declared, declaredIn(in))
 	}
 	var err error
-	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Logger: e.logger})
+	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Grant: e.links.grant, Logger: e.logger})
 	return err
 }
 
 // own finds people's own clients of an integration.
-func (e *engine) own(int64) connections.Own {
-	return func(_ context.Context, account string) (*rest.Client, error) { return e.people[account], nil }
+func (e *engine) own(integration int64) connections.Own {
+	return func(ctx context.Context, account string) (*rest.Client, error) {
+		if c, ok := e.people[account]; ok {
+			return c, nil
+		}
+		return e.links.person(ctx, integration, account)
+	}
 }
 
 // declaredIn is an integration of the file.

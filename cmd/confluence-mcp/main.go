@@ -93,7 +93,7 @@ Find out what is wrong:      confluence-mcp doctor`,
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
 		p.policyCommand(), newMarkupCommand(p.in, p.out, p.errOut),
-		p.auditCommand(), p.approvalsCommand())
+		p.auditCommand(), p.approvalsCommand(), p.connectCommand(), p.reconnectCommand(), p.disconnectCommand(), p.secretsCommand())
 	refuseStrayWords(root)
 	return root
 }

@@ -15,11 +15,14 @@ func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) 
 	sc.Routes = map[string]http.Handler{}
 	maps.Copy(sc.Routes, approvals.routes())
 	maps.Copy(sc.Routes, surface.Routes())
+	connecting := &linkAPI{l: e.links}
+	maps.Copy(sc.Routes, connecting.routes())
 	srv, err := server.New(sc)
 	if err != nil {
 		return nil, err
 	}
 	approvals.authenticate, approvals.challenge = srv.Authenticate, srv.Challenge
 	surface.Behind(srv)
+	connecting.gate = srv
 	return srv, nil
 }

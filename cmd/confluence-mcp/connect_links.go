@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
+	"confluence-mcp/internal/oauth"
+	"confluence-mcp/internal/registry"
+	"confluence-mcp/policy"
+)
+
+// links are the connections by OAuth of a data folder: the integrations' own
+// and people's. Without oauth: in the configuration there are none.
+type links struct {
+	e      *engine
+	p      program
+	grants *oauth.Grants // nil: not configured
+	served atomic.Bool   // this process answers /oauth/callback over HTTP
+
+	mu  sync.Mutex
+	own map[int64]*rest.Client // people's clients by the id of their grant
+}
+
+func (p program) openLinks(ctx context.Context, e *engine) error {
+	l := &links{e: e, p: p, own: map[int64]*rest.Client{}}
+	e.links = l
+	if e.cfg.OAuth == nil {
+		return nil
+	}
+	ring, err := e.vault.open(ctx)
+	if err != nil {
+		return err
+	}
+	o := e.cfg.OAuth
+	l.grants, err = oauth.New(oauth.Config{Ring: ring, Vault: e.precious, Now: p.now, Logger: e.logger, Settled: l.settled,
+		App: oauth.App{ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: o.RedirectURL, AuthURL: o.AuthURL, APIURL: o.APIURL}})
+	return err
+}
+
+// configured refuses what needs an app at Atlassian when there is none.
+func (l *links) configured() error {
+	if l.grants != nil {
+		return nil
+	}
+	return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "connect", Message: "no app of yours at Atlassian is configured",
+		Next: "Make one at developer.atlassian.com and write oauth: {client_id, client_secret, redirect_url} into the configuration; or set username and token for the integration."}
+}
+
+// grant implements registry.Config.Grant.
+func (l *links) grant(ctx context.Context, integration int64) (*connections.Grant, error) {
+	if l.grants == nil {
+		return nil, nil
+	}
+	s, err := l.grants.Service(ctx, integration)
+	if notThere(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := s.Grant()
+	return &connections.Grant{ID: g.ID, Tokens: s, BaseURL: s.BaseURL(), SiteURL: g.SiteURL, CloudID: g.CloudID, Account: g.Account}, nil
+}
+
+func notThere(err error) bool {
+	var e *confluence.Error
+	return errors.As(err, &e) && e.Code == "auth.not_connected"
+}
+
+// person finds the client of a person's own account, nil when they have not
+// connected it. account is an account id: names and addresses can be taken over.
+func (l *links) person(ctx context.Context, integration int64, account string) (*rest.Client, error) {
+	if l.grants == nil || account == "" {
+		return nil, nil
+	}
+	s, err := l.grants.Person(ctx, integration, account)
+	if notThere(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := s.Grant()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c, ok := l.own[g.ID]; ok {
+		return c, nil
+	}
+	rc := l.p.clientConfig(l.e.logger, patienceOfCallers)
+	rc.Name, rc.BaseURL, rc.SiteURL, rc.CloudID, rc.Auth, rc.Tokens = g.SiteName, s.BaseURL(), g.SiteURL, g.CloudID, rest.Bearer, s
+	c, err := rest.New(rc)
+	if err == nil {
+		l.own[g.ID] = c
+	}
+	return c, err
+}
+
+// target is the integration a connection is for: the named one, or the only one
+// without a token.
+func (l *links) target(name string) (registry.Integration, error) {
+	if err := l.configured(); err != nil {
+		return registry.Integration{}, err
+	}
+	if name != "" {
+		i, err := l.e.registry.Find(name)
+		if err == nil && i.HasToken {
+			err = &confluence.Error{Kind: confluence.Conflict, Code: "conflict.token", Op: "connect", Ref: i.Name, Message: "the integration has a token of its own", Next: "Take its token away to connect it by OAuth."}
+		}
+		return i, err
+	}
+	var open []registry.Integration
+	for _, i := range l.e.registry.List() {
+		if !i.HasToken {
+			open = append(open, i)
+		}
+	}
+	if len(open) == 1 {
+		return open[0], nil
+	}
+	return registry.Integration{}, &confluence.Error{Kind: confluence.Invalid, Op: "connect", Message: "it is not clear which integration is meant", Next: "Name one that has no token, with --integration."}
+}
+
+// needs is what an integration's account must be able to do: to read everything
+// it mirrors, and what the profiles of its callers allow.
+func (l *links) needs(i registry.Integration, profiles []string) ([]oauth.Need, error) {
+	if len(profiles) == 0 {
+		profiles = l.profiles()
+	}
+	var out []oauth.Need
+	for _, name := range profiles {
+		if err := l.e.knownProfile(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range []policy.Group{policy.Search, policy.Pages, policy.Spaces, policy.Attachments, policy.Users} {
+		for _, a := range []policy.Action{policy.Read, policy.Create, policy.Update, policy.Delete} {
+			if a == policy.Read || !l.e.cfg.ReadOnly && l.anyAllows(profiles, g, a) {
+				out = append(out, oauth.Need{Group: string(g), Action: string(a)})
+			}
+		}
+	}
+	if i.Values.EnableAccessRightsSync {
+		out = append(out, oauth.RightsSync())
+	}
+	return out, nil
+}
+
+func (l *links) anyAllows(profiles []string, g policy.Group, a policy.Action) bool {
+	for _, name := range profiles {
+		if l.e.profiles.Visible(name, g, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// profiles are those of the file's agents, or the one a local caller gets.
+func (l *links) profiles() []string {
+	var out []string
+	for _, a := range l.e.cfg.Agents {
+		out = append(out, a.Profile)
+	}
+	if len(out) == 0 {
+		out = []string{defaultProfile}
+	}
+	return out
+}
+
+// begin prepares the connection of an integration, or its reconnection.
+func (l *links) begin(ctx context.Context, i registry.Integration, ask linkRequest) (oauth.Consent, error) {
+	needs, err := l.needs(i, ask.Profiles)
+	if err != nil {
+		return oauth.Consent{}, err
+	}
+	b := oauth.Begin{Integration: i.ID, Role: oauth.Service, Site: i.Values.BaseURL, Needs: needs, Starter: ask.Starter, Browser: ask.Browser}
+	now, connected, err := l.service(ctx, i.ID)
+	if err != nil {
+		return oauth.Consent{}, err
+	}
+	switch {
+	case ask.Again && !connected:
+		return oauth.Consent{}, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.not_connected", Op: "reconnect", Ref: i.Name, Message: "the integration is not connected", Next: "Connect it: confluence-mcp connect --integration " + i.Name + "."}
+	case !ask.Again && connected && now.State == oauth.Connected:
+		return oauth.Consent{}, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.connected", Op: "connect", Ref: i.Name, Message: "the integration is connected as " + now.AccountName + " already", Next: "To consent again or to choose another site: confluence-mcp reconnect --integration " + i.Name + "."}
+	case connected:
+		b.Site = now.CloudID
+		if !ask.OtherAccount {
+			b.Account = now.Account
+		}
+	}
+	if ask.Site != "" {
+		b.Site, b.Only = ask.Site, true
+	}
+	return l.grants.Begin(b)
+}
+
+// linkRequest is what somebody wants of a connection.
+type linkRequest struct {
+	Again        bool
+	Site         string // cloud id or address
+	OtherAccount bool
+	Profiles     []string
+	Starter      string
+	Browser      string
+}
+
+// service is the service grant in force.
+func (l *links) service(ctx context.Context, integration int64) (oauth.Grant, bool, error) {
+	all, err := l.grants.List(ctx, integration)
+	if err != nil {
+		return oauth.Grant{}, false, err
+	}
+	for _, g := range all {
+		if g.Role == oauth.Service && g.State != oauth.Choosing {
+			return g, true, nil
+		}
+	}
+	return oauth.Grant{}, false, nil
+}
+
+// settled takes a service grant into use. When the integration cannot run with
+// it, its tokens are erased again.
+func (l *links) settled(ctx context.Context, g oauth.Grant) error {
+	if g.Role != oauth.Service || g.State != oauth.Connected {
+		return nil
+	}
+	err := l.e.registry.Granted(ctx, g.Integration, true)
+	if err == nil {
+		return nil
+	}
+	_, undone := l.grants.Disconnect(ctx, g.Integration, oauth.Service, "")
+	return errors.Join(err, undone, l.e.registry.Granted(ctx, g.Integration, true))
+}
+
+// disconnect erases the tokens of an integration, everybody's, and stops it.
+// Without keep the mirrored rows go, too.
+func (l *links) disconnect(ctx context.Context, i registry.Integration, keep bool) (int, error) {
+	n, err := l.grants.Disconnect(ctx, i.ID, oauth.Service, "")
+	l.forget()
+	return n, errors.Join(err, l.e.registry.Granted(ctx, i.ID, keep))
+}
+
+func (l *links) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.own)
+}
+
+// listen answers the callback on the redirect address while a connection is
+// made, unless the server of this process does so already.
+func (l *links) listen(ctx context.Context) (stop func(), err error) {
+	u, err := url.Parse(l.e.cfg.OAuth.RedirectURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme == "http" {
+		var found net.Listener
+		found, err = new(net.ListenConfig).Listen(ctx, "tcp", u.Host)
+		if err == nil {
+			return l.answer(found), nil
+		}
+	}
+	if l.served.Load() && (u.Scheme == "https" || errors.Is(err, syscall.EADDRINUSE)) {
+		return func() {}, nil
+	}
+	return nil, &confluence.Error{Kind: confluence.Unavailable, Op: "connect", Ref: u.Host, Err: err, Message: "nobody can be called back at oauth.redirect_url from here",
+		Next: "Start the server that answers there (confluence-mcp serve --listen) and run this command again; or free the port."}
+}
+
+func (l *links) answer(on net.Listener) (stop func()) {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+oauth.CallbackPath, l.grants.CallbackHandler(nil))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(on) // it ends with Shutdown
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = srv.Shutdown(ctx) // the page has been sent, or its reader is gone
+		<-done
+	}
+}
