@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/emulator"
 	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/seal"
@@ -27,12 +30,59 @@ var _ ingest.Source = (*rest.Client)(nil)
 // box is an emulated site, a mirror and a sync between them.
 type box struct {
 	*mirror.Mirror
-	*emulatortest.Emulator
-	t     *testing.T
+	site
+	URL   string
+	t     testing.TB
 	sync  *ingest.Sync
 	dir   string
 	clock *clock
 }
+
+// site is an emulator: one that validates every exchange, or a large one.
+type site interface {
+	Apply(lines ...string)
+	Get(user, path string) *http.Response
+	Requests(since int) []emulator.Request
+	Email(user string) string
+	Token(user string) string
+}
+
+// large is an emulator that checks nothing and costs little.
+type large struct {
+	*emulator.Emulator
+	t   testing.TB
+	url string
+}
+
+// startLarge serves the lines of a site file.
+func startLarge(t testing.TB, lines string) *large {
+	t.Helper()
+	begin := time.Now()
+	e, err := emulator.New(emulator.Config{Sites: []emulator.Source{{Name: "site", Lines: strings.NewReader(lines)}},
+		Now: func() time.Time { return emulatortest.Epoch().Add(time.Since(begin)) }})
+	require.NoError(t, err)
+	require.NoError(t, e.Listen("127.0.0.1:0"))
+	t.Cleanup(func() { require.NoError(t, e.Close(context.WithoutCancel(t.Context()))) })
+	return &large{e, t, e.Addresses()[0].URL}
+}
+
+func (l *large) Apply(lines ...string) {
+	l.t.Helper()
+	require.NoError(l.t, l.Emulator.Apply(0, strings.Join(lines, "\n")))
+}
+
+func (l *large) Get(user, path string) *http.Response {
+	l.t.Helper()
+	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, strings.TrimSuffix(l.url, "/wiki")+path, nil)
+	require.NoError(l.t, err)
+	req.SetBasicAuth(l.Email(user), l.Token(user))
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(l.t, err)
+	return res
+}
+
+func (l *large) Email(user string) string { return strings.TrimPrefix(user, "u-") + "@acme.test" }
+func (l *large) Token(user string) string { return strings.TrimPrefix(user, "u-") + "-token" }
 
 // clock is real time plus what a test adds.
 type clock struct {
@@ -55,9 +105,15 @@ func (c *clock) add(d time.Duration) {
 
 type option func(*ingest.Config, *rest.Config)
 
-func newBox(t *testing.T, sites []string, options ...option) *box {
+func newBox(t testing.TB, sites []string, options ...option) *box {
 	t.Helper()
-	b := &box{t: t, Emulator: emulatortest.Start(t, sites...), dir: t.TempDir(), clock: &clock{begin: time.Now()}}
+	e := emulatortest.Start(t, sites...)
+	return boxOf(t, e, e.URL, options...)
+}
+
+func boxOf(t testing.TB, e site, url string, options ...option) *box {
+	t.Helper()
+	b := &box{t: t, site: e, URL: url, dir: t.TempDir(), clock: &clock{begin: time.Now()}}
 	m, err := mirror.Open(t.Context(), mirror.Config{Dir: b.dir, Now: b.clock.now})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
