@@ -93,7 +93,8 @@ Find out what is wrong:      confluence-mcp doctor`,
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
 		p.policyCommand(), newMarkupCommand(p.in, p.out, p.errOut),
-		p.auditCommand(), p.approvalsCommand(), p.connectCommand(), p.reconnectCommand(), p.disconnectCommand(), p.secretsCommand())
+		p.auditCommand(), p.approvalsCommand(), p.relevanceCommand(), p.connectCommand(), p.reconnectCommand(), p.disconnectCommand(), p.secretsCommand())
+	root.AddCommand(p.queryCommand(), p.syncCommand(), p.mirrorCommand(), p.integrationsCommand())
 	refuseStrayWords(root)
 	return root
 }
