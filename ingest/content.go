@@ -21,6 +21,10 @@ import (
 // batch.
 const bodiesAtOnce = 100
 
+// failuresInARow is after how many single pages that Confluence failed to give
+// the space is given up for this pass.
+const failuresInARow = 10
+
 // chunk is a batch on its way from Confluence to the mirror.
 type chunk struct {
 	kind  string
@@ -190,11 +194,15 @@ func (w *sweep) bodies(ctx context.Context, c *chunk, ids []string) ([]confluenc
 	pages, err := w.s.cfg.Source.Bodies(ctx, c.kind, ids)
 	switch {
 	case err == nil:
+		w.failing.Store(0)
 		return pages, nil
 	case fatal(ctx, err):
 		return nil, err
 	case len(ids) == 1:
 		c.problems = append(c.problems, problemOf(w.space.Key, ids[0], err))
+		if confluence.KindOf(err) == confluence.Unavailable && w.failing.Add(1) >= failuresInARow {
+			return nil, err // it is not the page
+		}
 		return nil, nil
 	}
 	half := len(ids) / 2

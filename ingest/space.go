@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -23,6 +24,8 @@ type sweep struct {
 	began  time.Time
 	fresh  bool // no sweep of this space ever ended: nobody sees it yet
 	todo   []func(context.Context) error
+
+	failing atomic.Int32 // single pages in a row
 }
 
 // spaceReport is what the sweep of one space did.

@@ -12,13 +12,16 @@ import (
 const extrasExpand = "restrictions.read.restrictions.user,restrictions.read.restrictions.group,metadata.labels,children.attachment.version"
 
 // nested is a list inside an answer. It has pages of its own: one with a next
-// link is not complete.
+// link, or as long as its limit, may not be complete.
 type nested[T any] struct {
 	Results []T   `json:"results"`
+	Limit   whole `json:"limit"`
 	Links   links `json:"_links"`
 }
 
-func (n *nested[T]) whole() bool { return n != nil && n.Links.Next == "" }
+func (n *nested[T]) whole() bool {
+	return n != nil && n.Links.Next == "" && (n.Limit <= 0 || len(n.Results) < int(n.Limit))
+}
 
 type wireNestedFile struct {
 	ID         text `json:"id"`
