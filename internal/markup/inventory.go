@@ -17,6 +17,7 @@ type Inventory struct {
 	Hosts       map[string]int // hosts of links and pictures that lead out of Confluence
 	Attachments map[string]int // file names shown or linked
 	Images      int
+	Captions    int // of pictures
 	Tasks       int
 	Dates       int
 	Comments    map[string]int // inline comment markers by reference
@@ -87,6 +88,10 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 	case "td", "th":
 		if c, r := t.Attr(k, "colspan"), t.Attr(k, "rowspan"); c != "" && c != "1" || r != "" && r != "1" {
 			v.Merged++
+		}
+	case "ac:caption":
+		if strings.TrimSpace(t.Text(k)) != "" {
+			v.Captions++
 		}
 	case "ac:placeholder":
 		v.Placeholder++

@@ -6,8 +6,8 @@ import (
 )
 
 // Loss is something the base page holds more of than the result. Kind is
-// "macro", "mention", "comment", "image", "task", "date", "anchor", "link",
-// "attachment" or "cell"; Name is its name where it has one.
+// "macro", "mention", "comment", "image", "caption", "task", "date", "anchor",
+// "link", "attachment" or "cell"; Name is its name where it has one.
 type Loss struct {
 	Kind  string `json:"kind"`
 	Name  string `json:"name,omitempty"`
@@ -39,7 +39,7 @@ func lossesOf(a, b Inventory) []Loss {
 	for _, c := range []struct {
 		kind string
 		n    int
-	}{{"image", a.Images - b.Images}, {"task", a.Tasks - b.Tasks}, {"date", a.Dates - b.Dates}, {"anchor", a.Anchors - b.Anchors}, {"cell", a.Merged - b.Merged}} {
+	}{{"image", a.Images - b.Images}, {"caption", a.Captions - b.Captions}, {"task", a.Tasks - b.Tasks}, {"date", a.Dates - b.Dates}, {"anchor", a.Anchors - b.Anchors}, {"cell", a.Merged - b.Merged}} {
 		if c.n > 0 {
 			out = append(out, Loss{Kind: c.kind, Count: c.n})
 		}
