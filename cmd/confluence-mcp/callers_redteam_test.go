@@ -111,9 +111,24 @@ func serveCallers(t *testing.T, i *issuer, site string) *product {
 	return p
 }
 
+// quiet waits until the server has read what it copies, and gives how often it
+// has asked Confluence by then.
+func quiet(t *testing.T, site *emulatortest.Emulator) int {
+	t.Helper()
+	last := -1
+	require.Eventually(t, func() bool {
+		n := len(site.Requests(0))
+		still := n == last && n > 0
+		last = n
+		return still
+	}, 20*time.Second, 250*time.Millisecond)
+	return last
+}
+
 func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
 	p := serveCallers(t, i, site.URL)
+	before := quiet(t, site)
 	var lured atomic.Int64
 	lure := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { lured.Add(1) }))
 	t.Cleanup(lure.Close)
@@ -164,7 +179,7 @@ func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
 			}
 		})
 	}
-	assert.Empty(t, site.Requests(0), "nothing reached Confluence")
+	assert.Len(t, site.Requests(0), before, "nothing reached Confluence")
 	assert.Zero(t, lured.Load(), "no address of a token was asked")
 	assert.LessOrEqual(t, i.fetches.Load(), int64(1))
 	for _, secret := range []string{parts[1], parts[2]} {
@@ -176,29 +191,19 @@ func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
 func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
 	p := serveCallers(t, i, site.URL)
-	askedAs := func(key string, header map[string]string) []string {
+	// Without synced rights nobody but the connecting account sees the copy, so
+	// a page of its space tells it from everybody else.
+	mayRead := func(key string, header map[string]string) bool {
 		t.Helper()
-		before := site.Requests(0)
 		h := map[string]string{"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "confluence_get_page"}
 		for k, v := range header {
 			h[k] = v
 		}
 		got := p.send(http.MethodPost, "/mcp", key, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{`+statelessMeta+`,"name":"confluence_get_page","arguments":{"page_id":"1001"}}}`, h)
-		require.Equal(t, http.StatusOK, got.status, got.body)
-		users := []string{}
-		for _, r := range site.Requests(0)[len(before):] {
-			if r.Path != "/wiki/rest/api/user/current" { // who the connecting account is
-				users = append(users, r.User)
-			}
-		}
-		return users
+		return !got.tool(t).IsError
 	}
-	only := func(user string, users []string) {
-		t.Helper()
-		for _, u := range users {
-			assert.Equal(t, user, u)
-		}
-	}
+	quiet(t, site)
+	require.True(t, mayRead(i.token(nil), nil), "the account of the address")
 	guest := map[string]any{"groups": "guests", "sub": "s-guest", "atlassian_account_id": nil}
 	with := func(more map[string]any) map[string]any {
 		out := map[string]any{}
@@ -220,33 +225,24 @@ func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
 		"the e-mail of the account, only": with(map[string]any{"email": "bot@acme.test"}),
 	} {
 		t.Run(name+" is public", func(t *testing.T) {
-			only("", askedAs(i.token(claims), nil))
+			assert.False(t, mayRead(i.token(claims), nil))
 		})
 	}
-	t.Run("the account of the address", func(t *testing.T) {
-		got := askedAs(i.token(nil), nil)
-		require.NotEmpty(t, got)
-		only("u-bot", got)
-	})
 	t.Run("B10 the address went to somebody else", func(t *testing.T) {
-		only("", askedAs(i.token(map[string]any{"sub": "s-new"}), nil))
-		only("u-bot", askedAs(i.token(nil), nil))
+		assert.False(t, mayRead(i.token(map[string]any{"sub": "s-new"}), nil))
+		assert.True(t, mayRead(i.token(nil), nil))
 		assert.Contains(t, p.errOut.String(), "belongs to somebody else than before")
 	})
 	t.Run("the account of the claim", func(t *testing.T) {
-		got := askedAs(i.token(with(map[string]any{"atlassian_account_id": "u-bot"})), nil)
-		require.NotEmpty(t, got)
-		only("u-bot", got)
+		assert.True(t, mayRead(i.token(with(map[string]any{"atlassian_account_id": "u-bot"})), nil))
 	})
 	t.Run("an account whose credential is not here", func(t *testing.T) {
-		only("", askedAs(i.token(with(map[string]any{"atlassian_account_id": "u-ann"})), nil))
+		assert.False(t, mayRead(i.token(with(map[string]any{"atlassian_account_id": "u-ann"})), nil))
 	})
 	t.Run("whom the proxy names", func(t *testing.T) {
-		got := askedAs("", map[string]string{"X-Portal-User": "bot@acme.test"})
-		require.NotEmpty(t, got)
-		only("u-bot", got)
-		only("", askedAs("", map[string]string{"X-Portal-User": "nobody@acme.test"}))
-		only("", askedAs("", map[string]string{"X-Portal-User": "Bot@acme.test"}))
+		assert.True(t, mayRead("", map[string]string{"X-Portal-User": "bot@acme.test"}))
+		assert.False(t, mayRead("", map[string]string{"X-Portal-User": "nobody@acme.test"}))
+		assert.False(t, mayRead("", map[string]string{"X-Portal-User": "Bot@acme.test"}))
 		over := p.send(http.MethodPost, "/mcp", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+statelessMeta+`}}`,
 			map[string]string{"X-Portal-User": "other@acme.test", "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"})
 		assert.Equal(t, http.StatusTooManyRequests, over.status, "the agent's own rate")
@@ -305,4 +301,107 @@ func TestAgentsHaveOneName(t *testing.T) {
 		statuses = append(statuses, p.rpc(made.Key, "tools/list", "", "").status)
 	}
 	assert.Equal(t, []int{200, 200, 429}, statuses)
+}
+
+// TestB10_C01_PeopleReadTheMirrorAsThemselves: whoever a token names sees of
+// the copy what that account may see, and not a page more.
+func TestB10_C01_PeopleReadTheMirrorAsThemselves(t *testing.T) {
+	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
+	p := &product{t: t, dir: t.TempDir(), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p.env["ISSUER"] = i.url
+	file := strings.Replace(callersFile, `token: "${BOT_TOKEN}"`, `token: "${BOT_TOKEN}", enableAccessRightsSync: true`, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(file), 0o600))
+	p.start()
+	named := func(who string, changed map[string]any) string {
+		claims := map[string]any{"sub": "s-" + who, "email": who + "@acme.test"}
+		for k, v := range changed {
+			claims[k] = v
+		}
+		return i.token(claims)
+	}
+	pages := []string{"1001", "1002", "1003", "1005", "2000", "3001", "3002"}
+	sees := func(token string) (seen []string) {
+		for _, id := range pages {
+			if a := p.call(token, "get_page", map[string]any{"page_id": id}).tool(t); !a.IsError {
+				seen = append(seen, id)
+			}
+		}
+		return seen
+	}
+	ann := []string{"1001", "1002", "1005", "3001", "3002"}
+	require.Eventually(t, func() bool { return len(sees(named("ann", nil))) == len(ann) }, 20*time.Second, 100*time.Millisecond, "the copy is complete")
+	public := []string{"3001"}
+	for name, c := range map[string]struct {
+		token string
+		want  []string
+	}{
+		"ann":                    {named("ann", nil), ann},
+		"bob":                    {named("bob", nil), []string{"1001", "1005", "2000", "3001"}},
+		"cid":                    {named("cid", nil), []string{"1001", "1002", "1003", "1005", "3001", "3002"}},
+		"ann by her account id":  {i.token(map[string]any{"sub": "s-x", "groups": "guests", "atlassian_account_id": "u-ann"}), ann},
+		"not verified":           {named("ann", map[string]any{"email_verified": false}), public},
+		"upper case":             {named("ann", map[string]any{"email": "ANN@acme.test"}), public},
+		"another has her e-mail": {named("ann", map[string]any{"sub": "s-thief"}), public},
+		"deactivated":            {named("eve", nil), public},
+		"nobody":                 {named("zoe", nil), public},
+		"a user name":            {named("x", map[string]any{"email": "ann"}), public},
+		"an account of nobody":   {i.token(map[string]any{"sub": "s-y", "groups": "guests", "atlassian_account_id": "u-none"}), public},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, sees(c.token)) })
+	}
+	for _, r := range site.Requests(0) {
+		assert.Contains(t, []string{"u-bot", ""}, r.User, "%s %s", r.Method, r.Path)
+	}
+}
+
+// TestH02_H08_PeopleWhoShareAnAgentDecideForThemselves: the agent is the same,
+// the person is not: nobody sees another's request, nor decides on their own
+// under another agent or another account.
+func TestH02_H08_PeopleWhoShareAnAgentDecideForThemselves(t *testing.T) {
+	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
+	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p.env["ISSUER"] = i.url
+	more := `  - name: editors
+    profile: careful
+    oidc: {issuer: "${ISSUER}", audience: "https://mcp.acme.example/mcp", match: {groups: staff}, account: {integration: default, email: true}}
+  - name: leads
+    profile: read-only
+    approver: true
+    oidc: {issuer: "${ISSUER}", audience: "https://mcp.acme.example/mcp", match: {groups: leads}}
+`
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(productFile+more), 0o600))
+	p.start()
+	quiet(t, site)
+	editor, other := i.token(nil), i.token(map[string]any{"sub": "s-other", "email": nil})
+	lead, self := i.token(map[string]any{"sub": "s-lead", "groups": "leads"}), i.token(map[string]any{"groups": "leads"})
+	a := p.call(editor, "update_page", map[string]any{"page_id": "1001", "base_version": 3, "title": "New name"}).tool(t)
+	require.Equal(t, "approval.required", a.Kind, a.Text)
+	id, _ := a.Structured["error"].(map[string]any)["approval_id"].(string)
+	path := "/api/approvals/" + id
+
+	_, out := p.api(other, "GET", "/api/approvals", "")
+	assert.Empty(t, out["approvals"], "the same agent, another person")
+	for method, at := range map[string]string{"GET": path, "POST": path + "/cancel"} {
+		status, _ := p.api(other, method, at, "{}")
+		assert.Equal(t, http.StatusNotFound, status, at)
+	}
+	assert.True(t, p.call(other, "get_approval", map[string]any{"approval_id": id}).tool(t).IsError)
+	_, out = p.api(editor, "GET", "/api/approvals", "")
+	assert.Len(t, out["approvals"], 1, "who asked sees it")
+
+	_, out = p.api(self, "GET", path, "")
+	view, _ := out["view"].(string)
+	status, out := p.api(self, "POST", path+"/approve", `{"view":"`+view+`"}`)
+	assert.Equal(t, http.StatusForbidden, status)
+	assert.Equal(t, "approval.self", codeOf(out), "another agent, the same person")
+	status, out = p.api(lead, "POST", path+"/approve", `{"view":"`+view+`"}`)
+	assert.Equal(t, http.StatusConflict, status, "what one lead looked at, another did not")
+	assert.Equal(t, "approval.view", codeOf(out))
+	assert.Zero(t, writes(site))
+	_, out = p.api(lead, "GET", path, "")
+	view, _ = out["view"].(string)
+	status, out = p.api(lead, "POST", path+"/approve", `{"view":"`+view+`"}`)
+	assert.Equal(t, http.StatusOK, status, out)
+	assert.Equal(t, "executed", out["state"], out)
+	assert.Equal(t, 1, writes(site))
 }

@@ -32,10 +32,24 @@ func (e *engine) byEmail(ctx context.Context, who store.Person) (identity.Caller
 }
 
 // accountOf finds the one account of an integration with this address; "" when
-// there is none, or several.
+// there is none, or several, or the copy of Confluence is not open yet.
 func (e *engine) accountOf(ctx context.Context, integration, email string) (string, error) {
 	if account := e.sites.Account(ctx, integration, email); account != email {
 		return account, nil
 	}
-	return "", nil
+	open := e.copy.copy.Load()
+	id, err := e.sites.ID(integration)
+	if open == nil || err != nil {
+		return "", nil
+	}
+	who, err := open.mirror.Writer().Person(ctx, id, email)
+	switch {
+	case confluence.KindOf(err) == confluence.NotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	case who.Email != email || who.App || !who.Active: // a user name that looks like an address is not one
+		return "", nil
+	}
+	return who.ID, nil
 }
