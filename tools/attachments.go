@@ -55,6 +55,7 @@ type fileOut struct {
 type filesOut struct {
 	PageID      string    `json:"page_id"`
 	Attachments []fileOut `json:"attachments"`
+	AgeSeconds  int64     `json:"age_seconds"`
 	NextCursor  string    `json:"next_cursor,omitempty"`
 }
 
@@ -83,7 +84,7 @@ func getAttachments(ctx context.Context, k *call, in getAttachmentsIn) (filesOut
 	if err != nil {
 		return filesOut{}, "", err
 	}
-	out := filesOut{PageID: in.PageID, Attachments: []fileOut{}, NextCursor: w.next}
+	out := filesOut{PageID: in.PageID, Attachments: []fileOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}
 	for _, a := range w.rows {
 		out.Attachments = append(out.Attachments, showFile(a))
 	}

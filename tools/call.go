@@ -33,6 +33,7 @@ type call struct {
 	in       any
 	args     []byte // canonical JSON of the arguments
 	dryRun   bool
+	fresh    bool // nothing is answered from a copy
 	site     Site
 	info     confluence.Site
 	on       subject
@@ -74,6 +75,7 @@ func (k *call) decode(context.Context) error {
 	}
 	obj, _ := v.(map[string]any)
 	k.dryRun, _ = obj["dry_run"].(bool)
+	k.fresh, _ = obj["fresh"].(bool)
 	if k.in, err = k.tool.decode(k.args); err != nil {
 		return invalid("malformed", "The arguments do not fit the tool's schema.", "Compare them with the schema and call again.")
 	}
@@ -94,6 +96,9 @@ func (k *call) connect(ctx context.Context) error {
 	site, err := k.catalog.cfg.Sites.For(ctx, k.caller)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
+	}
+	if c, ok := site.(Copied); ok && (k.fresh || !k.tool.ReadOnly) {
+		site = c.Live() // a change begins with what there is now
 	}
 	k.site, k.info = site, site.Describe()
 	return nil

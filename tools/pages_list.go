@@ -70,6 +70,7 @@ type pageRow struct {
 
 type pagesOut struct {
 	Pages      []pageRow `json:"pages"`
+	AgeSeconds int64     `json:"age_seconds"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 }
 
@@ -95,7 +96,7 @@ func listPages(ctx context.Context, k *call, in listPagesIn) (pagesOut, string, 
 	if err != nil {
 		return pagesOut{}, "", err
 	}
-	return pagesOut{Pages: w.rows, NextCursor: w.next}, w.fenced(k, "pages"), nil
+	return pagesOut{Pages: w.rows, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}, w.fenced(k, "pages"), nil
 }
 
 func (p pageRow) text() string {
@@ -128,7 +129,7 @@ func (k *call) fetchPages(ctx context.Context, in listPagesIn, paging confluence
 		}
 	}
 	pages, err := k.site.Pages(ctx, confluence.PageFilter{SpaceID: space.ID, Status: confluence.StatusCurrent}, paging)
-	rows := confluence.List[pageRow]{Next: pages.Next, Total: pages.Total}
+	rows := confluence.List[pageRow]{Next: pages.Next, Total: pages.Total, ReadAt: pages.ReadAt}
 	for _, p := range pages.Items {
 		rows.Items = append(rows.Items, pageRow{PageID: p.ID, Type: cmp.Or(p.Type, onPage), Title: line(p.Title), SpaceKey: space.Key, ParentID: p.ParentID,
 			Version: p.Version.Number, Updated: stamp(p.Version.CreatedAt), URL: p.WebURL, status: p.Status})
@@ -146,7 +147,7 @@ func (k *call) children(ctx context.Context, id string, paging confluence.Paging
 }
 
 func (k *call) nodeRows(nodes confluence.List[confluence.Node]) confluence.List[pageRow] {
-	rows := confluence.List[pageRow]{Next: nodes.Next, Total: nodes.Total}
+	rows := confluence.List[pageRow]{Next: nodes.Next, Total: nodes.Total, ReadAt: nodes.ReadAt}
 	key := ""
 	if k.on.page != nil {
 		key = k.on.page.SpaceKey
@@ -206,11 +207,12 @@ func (k *call) searchPages(ctx context.Context, in listPagesIn, paging confluenc
 	if in.ChangedSince != "" {
 		where = append(where, k.changedSince(in.ChangedSince))
 	}
+	terms := k.termsOf(searchIn{Query: "*", SpaceKey: in.SpaceKey, Label: in.Label, UpdatedSince: in.ChangedSince})
 	q := query{where: strings.Join(where, " AND "), order: "ORDER BY lastmodified DESC"}
-	hits, err := k.site.Search(ctx, confluence.Search{CQL: q.within(k.catalog.cfg.Spaces[k.info.Name]), Paging: paging})
-	rows := confluence.List[pageRow]{Next: hits.Next, Total: hits.Total}
+	hits, err := k.site.Search(ctx, confluence.Search{CQL: q.within(k.catalog.cfg.Spaces[k.info.Name]), Terms: terms, Paging: paging})
+	rows := confluence.List[pageRow]{Next: hits.Next, Total: hits.Total, ReadAt: hits.ReadAt}
 	for _, h := range hits.Items {
-		rows.Items = append(rows.Items, pageRow{PageID: h.ID, Type: h.Type, Title: line(h.Title), SpaceKey: h.SpaceKey, Updated: stamp(h.Updated), URL: h.WebURL})
+		rows.Items = append(rows.Items, pageRow{PageID: h.ID, Type: h.Type, Title: line(h.Title), SpaceKey: h.SpaceKey, Version: h.Version, Updated: stamp(h.Updated), URL: h.WebURL})
 	}
 	return rows, err
 }

@@ -51,7 +51,7 @@ type pageOut struct {
 	Version    int       `json:"version"`
 	Updated    string    `json:"updated,omitempty"`
 	UpdatedBy  string    `json:"updated_by,omitempty"` // name, or id when there is none
-	AgeSeconds int64     `json:"age_seconds"`
+	AgeSeconds int64     `json:"age_seconds"`          // since it was read from Confluence
 	URL        string    `json:"url"`
 	Labels     []string  `json:"labels"`
 	Mode       string    `json:"mode"`
@@ -62,6 +62,8 @@ type pageOut struct {
 	Untrusted  untrusted `json:"untrusted"`
 
 	ConversionError *conversionError `json:"conversion_error,omitempty"`
+
+	copied bool // not read from Confluence just now
 }
 
 // validate refuses arguments that name no page or more than one.
@@ -205,8 +207,8 @@ func (k *call) showPage(p confluence.Page, mode string) pageOut {
 		ParentID: p.ParentID, AuthorID: p.AuthorID, Author: k.nameOf(p.AuthorID), Version: p.Version.Number, URL: p.WebURL, Labels: []string{}, Mode: mode, Untrusted: k.newUntrusted()}
 	if at := p.Version.CreatedAt; !at.IsZero() {
 		out.Updated, out.UpdatedBy = at.UTC().Format(time.RFC3339), cmp.Or(k.nameOf(p.Version.AuthorID), p.Version.AuthorID)
-		out.AgeSeconds = int64(max(0, k.started.Sub(at)).Seconds())
 	}
+	out.AgeSeconds, out.copied = k.ageOf(p.ReadAt), !p.ReadAt.IsZero()
 	return out
 }
 
@@ -255,17 +257,7 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 		out.Content = part // exact: an edit has to find these very bytes
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s %s, space %s, version %d", out.Title, out.Type, out.PageID, out.SpaceKey, out.Version)
-	if out.Updated != "" {
-		fmt.Fprintf(&b, ", updated %s", out.Updated)
-	}
-	if out.UpdatedBy != "" {
-		fmt.Fprintf(&b, " by %s", out.UpdatedBy)
-	}
-	if out.Status != "" && out.Status != confluence.StatusCurrent {
-		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))
-	}
-	fmt.Fprintf(&b, ")\n%s\n", out.URL)
+	b.WriteString(out.head())
 	if len(out.Labels) > 0 {
 		b.WriteString("Labels: " + strings.Join(out.Labels, ", ") + "\n")
 	}
@@ -281,6 +273,26 @@ func (out pageOut) cut(k *call, body string, from place, limit int) (pageOut, st
 			start+1, start+runes(part), total, total-start-runes(part), out.NextCursor)
 	}
 	return out, b.String(), nil
+}
+
+// head is the first two lines: what is shown, how old it is, and its address.
+func (out pageOut) head() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s %s, space %s, version %d", out.Title, out.Type, out.PageID, out.SpaceKey, out.Version)
+	if out.Updated != "" {
+		fmt.Fprintf(&b, ", updated %s", out.Updated)
+	}
+	if out.UpdatedBy != "" {
+		fmt.Fprintf(&b, " by %s", out.UpdatedBy)
+	}
+	if out.Status != "" && out.Status != confluence.StatusCurrent {
+		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))
+	}
+	if out.copied {
+		b.WriteString(", " + readAgo(out.AgeSeconds))
+	}
+	fmt.Fprintf(&b, ")\n%s\n", out.URL)
+	return b.String()
 }
 
 func atBorder(part string) string {

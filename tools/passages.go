@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,11 +25,11 @@ const readAtOnce = 4
 func (k *call) passages(ctx context.Context, words string, hits []confluence.Hit) ([]passage, error) {
 	out := make([]passage, len(hits))
 	if words == "*" { // every page, without a passage
-		pages := pagesOf(ctx, k, hits, func(h confluence.Hit) (string, string) { return h.Type, h.ID })
+		pages := pagesOf(ctx, k, slices.DeleteFunc(slices.Clone(hits), whole), func(h confluence.Hit) (string, string) { return h.Type, h.ID })
 		for i, h := range hits {
 			h.Excerpt = ""
 			out[i] = k.excerpt(h)
-			if p, ok := pages[h.ID]; ok {
+			if p, ok := pages[h.ID]; ok && !out[i].copied {
 				out[i].Version, out[i].URL = p.Version.Number, cmp.Or(p.WebURL, h.WebURL)
 			}
 		}
@@ -37,7 +39,7 @@ func (k *call) passages(ctx context.Context, words string, hits []confluence.Hit
 	g.SetLimit(readAtOnce)
 	for i, h := range hits {
 		out[i] = k.excerpt(h)
-		if h.Type != confluence.TypePage && h.Type != confluence.TypeBlogPost {
+		if whole(h) || h.Type != confluence.TypePage && h.Type != confluence.TypeBlogPost {
 			continue
 		}
 		g.Go(func() error {
@@ -58,22 +60,30 @@ func (k *call) excerpt(h confluence.Hit) passage {
 	p := passage{PageID: h.ID, Type: h.Type, Title: line(h.Title), Space: h.SpaceKey, URL: h.WebURL, HeadingPath: []string{}}
 	p.guarded = guard(h.Excerpt, k.home())
 	p.Text = clip(strings.TrimSpace(p.guarded.Text), passageChars)
-	p.setUpdated(h.Updated, k.started)
+	p.setUpdated(h.Updated)
+	if whole(h) {
+		p.Version, p.Anchor, p.AgeSeconds, p.copied, p.more = h.Version, h.Anchor, k.ageOf(h.ReadAt), !h.ReadAt.IsZero(), h.More
+		for _, heading := range h.HeadingPath {
+			p.HeadingPath = append(p.HeadingPath, line(heading))
+		}
+	}
 	return p
 }
 
-func (p *passage) setUpdated(at, now time.Time) {
-	if at.IsZero() {
-		return
+// whole reports whether a hit brings its passage along.
+func whole(h confluence.Hit) bool { return h.Version > 0 }
+
+func (p *passage) setUpdated(at time.Time) {
+	if !at.IsZero() {
+		p.Updated, p.changed = at.UTC().Format(time.RFC3339), at
 	}
-	p.Updated = at.UTC().Format(time.RFC3339)
-	p.AgeSeconds = int64(max(0, now.Sub(at)).Seconds())
 }
 
 // fromPage replaces the excerpt by the best section of the page.
 func (p *passage) fromPage(k *call, page confluence.Page, words string) {
 	p.Version, p.URL = page.Version.Number, cmp.Or(page.WebURL, p.URL)
-	p.setUpdated(page.Version.CreatedAt, k.started)
+	p.setUpdated(page.Version.CreatedAt)
+	p.AgeSeconds, p.copied = k.ageOf(page.ReadAt), !page.ReadAt.IsZero()
 	best, score := markup.Passage{}, 0
 	for _, part := range document(page.Body).Passages(k.view(page.SpaceKey)) {
 		if n := matches(strings.Join(part.Path, " ")+" "+part.Text+" "+part.Code, words); n > score {
@@ -89,13 +99,16 @@ func (p *passage) fromPage(k *call, page confluence.Page, words string) {
 		p.HeadingPath = append(p.HeadingPath, line(h))
 	}
 	if len(best.Path) > 0 && p.URL != "" {
-		p.Anchor = p.URL + "#" + anchor(best.Path[len(best.Path)-1])
+		p.Anchor = p.URL + "#" + k.anchor(page.Title, best.Path[len(best.Path)-1])
 	}
 }
 
-// anchor is the fragment Confluence Cloud gives a heading: its text with
-// hyphens for spaces.
-func anchor(heading string) string {
+// anchor is the fragment Confluence gives a heading: its text with hyphens for
+// spaces on Cloud; on Data Center title and heading without spaces.
+func (k *call) anchor(title, heading string) string {
+	if k.info.Kind == confluence.DataCenter {
+		return url.PathEscape(strings.Join(strings.Fields(title), "") + "-" + strings.Join(strings.Fields(heading), ""))
+	}
 	return strings.ReplaceAll(strings.Join(strings.Fields(heading), "-"), "#", "%23")
 }
 

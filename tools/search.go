@@ -45,21 +45,40 @@ type passage struct {
 	Text        string   `json:"text"`
 	Version     int      `json:"version"`
 	Updated     string   `json:"updated"`
-	AgeSeconds  int64    `json:"age_seconds"`
+	AgeSeconds  int64    `json:"age_seconds"` // since it was read from Confluence
 
+	changed time.Time
+	copied  bool    // it comes with its passage
+	more    int     // other sections that match
 	guarded guarded // what was removed from Text
 }
 
 type searchOut struct {
 	Results    []passage `json:"results"`
-	Total      int       `json:"total"` // an estimate; -1 where Confluence gives none
+	Total      int       `json:"total"` // an estimate where Confluence itself was asked; -1 where nobody can tell
+	Near       bool      `json:"near_words,omitempty"`
+	Facets     []facet   `json:"facets,omitempty"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	Untrusted  untrusted `json:"untrusted"`
+
+	exact bool
+}
+
+// facet counts the most frequent values of a property of all results.
+type facet struct {
+	Name   string  `json:"name"`
+	Counts []count `json:"counts"`
+}
+
+type count struct {
+	Value string `json:"value"`
+	Count int    `json:"count"`
 }
 
 const (
 	defaultHits  = 8
 	passageChars = 600
+	shownCounts  = 5
 )
 
 func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error) {
@@ -72,12 +91,12 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 	w, err := list(k, lister[passage]{
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[passage], error) {
-			hits, err := k.site.Search(ctx, confluence.Search{CQL: cql, Excerpts: true,
+			hits, err := k.site.Search(ctx, confluence.Search{CQL: cql, Terms: k.termsOf(in), Excerpts: true,
 				Paging: confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, defaultHits)}})
 			if err != nil {
 				return confluence.List[passage]{}, err
 			}
-			out.Total = hits.Total
+			out.count(k, hits)
 			seen, err := k.visibleHits(ctx, hits.Items)
 			if err != nil {
 				return confluence.List[passage]{}, err
@@ -87,7 +106,7 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 		},
 		show: func(p passage) string {
 			rank++
-			return fmt.Sprintf("%d. %s", rank, p.show())
+			return fmt.Sprintf("%d. %s", rank, p.show(k.started))
 		},
 	})
 	if err != nil {
@@ -102,7 +121,58 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 	if len(w.rows) == 0 && w.next == "" {
 		return out, "No results. Try other words, fewer filters, or a wider space.", nil
 	}
-	return out, w.fenced(k, "results") + out.Untrusted.notes(), nil
+	return out, out.counted() + w.fenced(k, "results") + out.Untrusted.notes(), nil
+}
+
+// termsOf says a search in fields, nil where only CQL can.
+func (k *call) termsOf(in searchIn) *confluence.Terms {
+	if in.CQL != "" || in.Type != "" && in.Type != confluence.TypePage && in.Type != confluence.TypeBlogPost {
+		return nil
+	}
+	t := &confluence.Terms{Text: in.Query, SpaceKey: in.SpaceKey, Type: in.Type, Label: in.Label, AncestorID: in.AncestorID}
+	if in.UpdatedSince != "" {
+		t.UpdatedSince, _ = parseSince(in.UpdatedSince, k.started)
+	}
+	return t
+}
+
+// count takes over what was counted, unless rows are hidden afterwards: by a
+// rule, or by the limit to some spaces.
+func (out *searchOut) count(k *call, hits confluence.List[confluence.Hit]) {
+	out.Near = hits.Near
+	if hits.Exact && (k.needsResource() || k.limited()) {
+		return
+	}
+	out.Total, out.exact = hits.Total, hits.Exact
+	for _, f := range hits.Facets {
+		one := facet{Name: f.Name}
+		for _, c := range f.Counts[:min(len(f.Counts), shownCounts)] {
+			one.Counts = append(one.Counts, count{Value: line(c.Value), Count: c.N})
+		}
+		if len(f.Counts) > 1 { // one value for all says nothing
+			out.Facets = append(out.Facets, one)
+		}
+	}
+}
+
+// counted says in words how much there is, and of what.
+func (out *searchOut) counted() string {
+	var b strings.Builder
+	if out.Near {
+		b.WriteString("Nothing has these words; near words were taken.\n")
+	}
+	if out.exact && out.Total > len(out.Results) {
+		fmt.Fprintf(&b, "%d pages match.", out.Total)
+		for _, f := range out.Facets {
+			var counts []string
+			for _, c := range f.Counts {
+				counts = append(counts, fmt.Sprintf("%s %d", c.Value, c.Count))
+			}
+			fmt.Fprintf(&b, " By %s: %s.", f.Name, strings.Join(counts, ", "))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // cqlOf builds the query. Every value is quoted, and a raw condition is read
@@ -164,14 +234,17 @@ func (k *call) visibleHits(ctx context.Context, hits []confluence.Hit) ([]conflu
 	return judged(ctx, k, within, func(h confluence.Hit) (string, string) { return h.Type, h.ID })
 }
 
-func (p passage) show() string {
+func (p passage) show(now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s %s, space %s", p.Title, p.Type, p.PageID, p.Space)
 	if p.Version > 0 {
 		fmt.Fprintf(&b, ", version %d", p.Version)
 	}
 	if p.Updated != "" {
-		fmt.Fprintf(&b, ", %s old", age(time.Duration(p.AgeSeconds)*time.Second))
+		fmt.Fprintf(&b, ", changed %s ago", age(now.Sub(p.changed)))
+	}
+	if p.copied {
+		b.WriteString(", " + readAgo(p.AgeSeconds))
 	}
 	b.WriteString(")\n")
 	if len(p.HeadingPath) > 0 {
@@ -181,7 +254,23 @@ func (p passage) show() string {
 	if p.Text != "" {
 		b.WriteString("   " + strings.ReplaceAll(p.Text, "\n", "\n   ") + "\n")
 	}
+	if p.more > 0 {
+		fmt.Fprintf(&b, "   [%d more sections of this page match]\n", p.more)
+	}
 	return b.String()
+}
+
+// ageOf is how many seconds ago a copy was read, 0 for what was read just now.
+func (k *call) ageOf(readAt time.Time) int64 {
+	if readAt.IsZero() {
+		return 0
+	}
+	return int64(max(0, k.started.Sub(readAt)).Seconds())
+}
+
+// readAgo is the age of a copy in words.
+func readAgo(seconds int64) string {
+	return "read " + age(time.Duration(seconds)*time.Second) + " ago"
 }
 
 // age is a duration in one unit, for a sentence.

@@ -30,6 +30,14 @@ type Site interface {
 	Directory
 }
 
+// Copied is a [Site] that answers from a copy of Confluence where it has one.
+type Copied interface {
+	Site
+	// Live gives the same site, for the same caller, that asks Confluence
+	// whatever it is asked.
+	Live() Site
+}
+
 // PageSource reads pages, blog posts, their tree and their history.
 type PageSource interface {
 	// Page finds a page, or a blog post, by id.

@@ -45,10 +45,12 @@ type spaceOut struct {
 	HomepageID  string `json:"homepage_id,omitempty"`
 	Description string `json:"description,omitempty"`
 	URL         string `json:"url"`
+	AgeSeconds  int64  `json:"age_seconds,omitempty"` // of get_space
 }
 
 type spacesOut struct {
 	Spaces     []spaceOut `json:"spaces"`
+	AgeSeconds int64      `json:"age_seconds"`
 	NextCursor string     `json:"next_cursor,omitempty"`
 }
 
@@ -74,7 +76,7 @@ func listSpaces(ctx context.Context, k *call, in listSpacesIn) (spacesOut, strin
 	if err != nil {
 		return spacesOut{}, "", err
 	}
-	out := spacesOut{Spaces: []spaceOut{}, NextCursor: w.next}
+	out := spacesOut{Spaces: []spaceOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}
 	for _, s := range w.rows {
 		out.Spaces = append(out.Spaces, showSpace(s))
 	}
@@ -90,6 +92,7 @@ func getSpace(ctx context.Context, k *call, in getSpaceIn) (spaceOut, string, er
 		}
 	}
 	out := showSpace(*s)
+	out.AgeSeconds = k.ageOf(s.ReadAt)
 	text := fmt.Sprintf("%s: %s (%s, %s), home page %s\n%s", out.Key, out.Name, out.Type, out.Status, out.HomepageID, out.Description)
 	return out, fence(k.nonce, text) + "\n" + out.URL, nil
 }

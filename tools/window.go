@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 )
@@ -16,6 +17,8 @@ type window[T any] struct {
 	text string
 	next string
 	left int // rows that were there and did not fit
+
+	readAt time.Time // of the oldest row; zero: just now
 }
 
 // lister is how a listing is fetched and shown. keep leaves rows out for good;
@@ -42,7 +45,7 @@ func list[T any](k *call, l lister[T]) (window[T], error) {
 	if err != nil {
 		return window[T]{}, err
 	}
-	w := window[T]{rows: []T{}}
+	w := window[T]{rows: []T{}, readAt: page.ReadAt}
 	room := cmp.Or(l.maxChars, defaultChars)
 	var b strings.Builder
 	for i := min(skip, len(page.Items)); i < len(page.Items); i++ {
@@ -70,6 +73,9 @@ func list[T any](k *call, l lister[T]) (window[T], error) {
 func (w window[T]) fenced(k *call, what string) string {
 	if len(w.rows) == 0 && w.next == "" {
 		return what + ": none"
+	}
+	if !w.readAt.IsZero() {
+		what += " (" + readAgo(k.ageOf(w.readAt)) + ")"
 	}
 	return fmt.Sprintf("%s: %d\n%s%s", what, len(w.rows), fence(k.nonce, strings.TrimRight(w.text, "\n")), w.more())
 }

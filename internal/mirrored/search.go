@@ -2,6 +2,8 @@ package mirrored
 
 import (
 	"context"
+	"slices"
+	"strconv"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/retrieve"
@@ -16,6 +18,11 @@ func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List
 	q.Cursor = cursor
 	if !copied || q.Terms == nil {
 		return live(s.writing.Search(ctx, q))
+	}
+	if q.Terms.Text == "*" {
+		if l, few, err := s.lastChanged(ctx, q, first); few || err != nil {
+			return l, err
+		}
 	}
 	t := q.Terms
 	a, err := s.of.cfg.Retrieve.Query(ctx, s.who, retrieve.Question{Text: t.Text, Integration: s.name, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label,
@@ -33,6 +40,67 @@ func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List
 		}
 	}
 	return out, err
+}
+
+// fewPages is up to how many pages are listed by when they were changed.
+const fewPages = 1000
+
+// lastChanged lists everything the filters leave, the last changed first; false
+// when that is too much to be put in order.
+func (s *site) lastChanged(ctx context.Context, q confluence.Search, first bool) (confluence.List[confluence.Hit], bool, error) {
+	if _, err := strconv.Atoi(q.Cursor); err != nil && !first {
+		return confluence.List[confluence.Hit]{}, false, nil // it began in another order
+	}
+	t := q.Terms
+	a, err := s.of.cfg.Retrieve.Query(ctx, s.who, retrieve.Question{Text: t.Text, Integration: s.name, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label,
+		AncestorID: t.AncestorID, UpdatedSince: t.UpdatedSince, Limit: 1, Facets: first})
+	if err != nil || first && a.Total > fewPages {
+		return confluence.List[confluence.Hit]{}, false, nil // the usual way says why
+	}
+	all, err := s.every(ctx, t)
+	if err != nil {
+		return confluence.List[confluence.Hit]{}, false, err
+	}
+	slices.SortStableFunc(all, func(a, b mirror.Page) int { return b.Version.CreatedAt.Compare(a.Version.CreatedAt) })
+	rows := part(all, q.Paging)
+	out := confluence.List[confluence.Hit]{Next: rows.Next, Total: rows.Total, Exact: true, Facets: a.Facets}
+	for _, p := range rows.Items {
+		now, there := s.newest(ctx, p)
+		if !there {
+			out.Total--
+			continue
+		}
+		h := confluence.Hit{ID: p.ID, Type: p.Type, Title: now.Title, SpaceKey: p.SpaceKey, Updated: now.Version.CreatedAt, WebURL: now.WebURL, Anchor: now.WebURL, Version: now.Version.Number}
+		if h.ReadAt = readAt(now); !h.ReadAt.IsZero() {
+			out.ReadAt = oldest(out.ReadAt, h.ReadAt)
+		}
+		out.Items = append(out.Items, h)
+	}
+	return out, true, nil
+}
+
+// every lists the pages and blog posts that filters leave.
+func (s *site) every(ctx context.Context, t *confluence.Terms) ([]mirror.Page, error) {
+	f := mirror.Filter{Integration: s.at, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label, UpdatedSince: t.UpdatedSince}
+	if t.AncestorID != "" {
+		f.Ancestor = &mirror.Ref{Integration: s.at, ID: t.AncestorID}
+	}
+	var out []mirror.Page
+	p := confluence.Paging{Limit: 250}
+	for {
+		l, err := s.of.cfg.Mirror.Pages(ctx, s.who, f, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range l.Items {
+			if one.Type != confluence.TypeFolder {
+				out = append(out, one)
+			}
+		}
+		if p.Cursor = l.Next; p.Cursor == "" || len(out) > 2*fewPages {
+			return out, nil
+		}
+	}
 }
 
 // newest gives a page that was written since as Confluence has it now.

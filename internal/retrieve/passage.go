@@ -129,8 +129,8 @@ func around(text string, words *index.Terms) string {
 	if start > 0 {
 		lead = "…"
 	}
-	if len(cut) > passageChars {
-		cut, tail = cut[:passageChars], "…"
+	if most := passageChars - 2; len(cut) > most {
+		cut, tail = cut[:most], "…"
 	}
 	return lead + strings.TrimSpace(string(cut)) + tail
 }
