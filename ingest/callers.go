@@ -8,10 +8,11 @@ import (
 	"confluence-mcp/store/guard"
 )
 
-// callers reads the memberships of those who asked lately.
-func (c *census) callers(ctx context.Context) error {
+// callers reads the memberships of those who asked lately: first what they lost,
+// at the end of a pass what they gained.
+func (c *census) callers(ctx context.Context, lossOnly bool) error {
 	return each(ctx, append(c.s.lately(), c.me.ID), func(ctx context.Context, id string) error {
-		err := c.s.readCaller(ctx, id, false)
+		err := c.s.readCaller(ctx, id, lossOnly)
 		if fatal(ctx, err) {
 			return err
 		}

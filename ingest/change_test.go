@@ -40,6 +40,7 @@ func TestEveryKindOfChange(t *testing.T) {
 		{"a clause names more", []string{`{"kind":"content","id":"1001","read":["user:u-bob","user:u-bot","group:A"]}`}, 1},
 		{"11: a page moves below a restricted one", []string{`{"kind":"content","id":"1006","parent":"1001"}`}, 1},
 		{"12: and back", []string{`{"kind":"content","id":"1006","parent":"1000"}`}, 1},
+		{"a page moves among its siblings", []string{`{"kind":"content","id":"1006","parent":"1001"}`, `{"kind":"content","id":"1006","parent":"1000"}`}, 1},
 		{"13: ann leaves A", []string{`{"kind":"user","id":"u-ann","email":"ann@acme.test","token":"ann-token","groups":["staff"]}`}, 1},
 		{"ann joins A and B", []string{`{"kind":"user","id":"u-ann","email":"ann@acme.test","token":"ann-token","groups":["staff","A","B"]}`}, 1},
 		{"14: staff loses the space", []string{`{"kind":"space","id":"100","grants":[{"to":"user:u-ann","op":"read"},{"to":"user:u-bot","op":"read"}]}`}, 1},

@@ -82,7 +82,7 @@ func (r *reading) listed() []Listed {
 		if e.folder == nil && e.kind != confluence.TypePage && e.kind != confluence.TypeBlogPost {
 			continue // it has no content to keep
 		}
-		l := Listed{ID: e.id, Version: e.version, Title: e.title, Labels: e.labels, Partial: !e.whole}
+		l := Listed{ID: e.id, Version: e.version, Title: e.title, Position: e.position, Labels: e.labels, Partial: !e.whole}
 		if e.whole {
 			l.Attachments = make(map[string]int, len(e.files))
 			for _, f := range e.files {

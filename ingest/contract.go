@@ -110,6 +110,7 @@ type Listed struct {
 	ID          string
 	Version     int
 	Title       string
+	Position    *int
 	Labels      []string
 	Attachments map[string]int // version by id
 	Partial     bool

@@ -166,3 +166,25 @@ func TestFaultRow43TheDiskIsFull(t *testing.T) {
 	b.pass(false)
 	b.clean()
 }
+
+// With many groups only full passes read who is in them; the others ask about
+// those who asked.
+func TestManyGroups(t *testing.T) {
+	b := newBox(t, nil)
+	for i := range 120 {
+		b.Apply(line(`{"kind":"group","id":"g-more%d","name":"more %d"}`, i, i))
+	}
+	b.pass(true)
+	b.registered()
+	before := len(b.Requests(0))
+	b.Apply(`{"kind":"user","id":"u-ann","email":"ann@acme.test","token":"ann-token","groups":["staff","B"]}`)
+	b.pass(false)
+	assert.False(t, b.sees("u-ann", "1002"))
+	assert.True(t, b.sees("u-ann", "1001"))
+	for _, r := range b.Requests(before) {
+		assert.NotContains(t, r.Path, "membersByGroupId")
+	}
+	b.Apply(`{"kind":"user","id":"u-ann","email":"ann@acme.test","token":"ann-token","groups":["staff","A","B"]}`)
+	b.pass(false)
+	b.clean()
+}

@@ -15,7 +15,8 @@ import (
 const (
 	callerAge    = 15 * time.Minute // memberships of a caller are never older
 	callerMemory = 24 * time.Hour   // how long somebody who asked is one of the callers
-	manyGroups   = 100              // with more than these, members are read by full passes only
+	manyGroups   = 100              // with more than these, or
+	manyPeople   = 2000             // more than these, members are read by full passes only
 	mostRechecks = 50
 	fewCallers   = 10 // so many are asked about before every batch of changed pages
 	mostNames    = 100_000
@@ -31,16 +32,16 @@ type roster struct {
 	failed  map[string]error // groups whose members could not be read
 }
 
-// readRoster reads every group and who is in it; nil when there are so many
-// groups that only a full pass does.
-func (s *Sync) readRoster(ctx context.Context, full bool) (*roster, error) {
+// readRoster reads every group and who is in it; nil when all is false and
+// there are too many groups to do so.
+func (s *Sync) readRoster(ctx context.Context, all bool) (*roster, error) {
 	r := &roster{at: s.cfg.Now(), members: map[string][]string{}, users: map[string]confluence.User{}, failed: map[string]error{}}
 	err := everyPage(ctx, func(p confluence.Paging) (string, error) {
 		l, err := s.cfg.Source.Groups(ctx, p)
 		r.groups = append(r.groups, l.Items...)
 		return l.Next, err
 	})
-	if err != nil || !full && len(r.groups) > manyGroups {
+	if err != nil || !all && len(r.groups) > manyGroups {
 		return nil, err
 	}
 	var mu sync.Mutex
@@ -115,11 +116,14 @@ func (c *census) open(ctx context.Context, full bool, report *Report) error {
 	for _, p := range known {
 		c.known[p.ID] = p
 	}
-	if c.first, err = c.s.readRoster(ctx, full || len(known) == 0); err != nil {
-		return err
+	full = full || len(known) == 0
+	if full || len(known) <= manyPeople {
+		if c.first, err = c.s.readRoster(ctx, full); err != nil {
+			return err
+		}
 	}
 	if c.first == nil {
-		return c.callers(ctx)
+		return c.callers(ctx, true)
 	}
 	if err := c.s.registerGroups(ctx, c.first, report); err != nil {
 		return err
@@ -138,7 +142,10 @@ func (c *census) open(ctx context.Context, full bool, report *Report) error {
 
 // close reads everybody again and gives to each what he has had all the time.
 func (c *census) close(ctx context.Context) error {
-	if c.first == nil || !c.gains() {
+	if c.first == nil {
+		return c.callers(ctx, false)
+	}
+	if !c.gains() {
 		return c.strangers(ctx)
 	}
 	second, err := c.s.readRoster(ctx, true)
@@ -159,7 +166,7 @@ func (c *census) close(ctx context.Context) error {
 
 // strangers makes those known who are named somewhere and in no group.
 func (c *census) strangers(ctx context.Context) error {
-	if c.first == nil || len(c.first.failed) > 0 {
+	if len(c.first.failed) > 0 {
 		return nil // it is not known that they are in no group
 	}
 	c.s.mu.Lock()
@@ -208,6 +215,7 @@ func (c *census) publish(ctx context.Context, r *roster, grant func(old Person, 
 		old, known := c.known[id]
 		old.ID = id
 		p := c.s.person(r.users[id], grant(old, known, c.groupsOf(r, id)), r.at)
+		p.Username = old.Username
 		if known && !old.CheckedAt.IsZero() && !old.Active && r == c.first {
 			p.Active = false // it comes back with the second reading
 		}

@@ -23,6 +23,7 @@ type entry struct {
 	id, kind, parent, parentKind string
 	title                        string
 	version                      int
+	position                     *int // among siblings
 	labels                       []string
 	files                        []confluence.Attachment
 	whole                        bool // labels and files are known
@@ -90,7 +91,7 @@ func (r *reading) list(ctx context.Context, kind string) error {
 			if page.ID == "" || page.SpaceID != r.space.ID || page.Status != confluence.StatusCurrent {
 				continue
 			}
-			e := &entry{id: page.ID, kind: kind, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number}
+			e := &entry{id: page.ID, kind: kind, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number, position: page.Position}
 			if e.parent == e.id {
 				e.known, e.cause = true, "stands below itself"
 				e.parent = ""
@@ -280,7 +281,7 @@ func (r *reading) opaque(ctx context.Context, e *entry) error {
 	if e.kind == confluence.TypeFolder {
 		f, err := r.s.cfg.Source.Folder(ctx, e.id)
 		if err == nil {
-			e.parent, e.parentKind, e.title, e.version, e.folder = f.ParentID, f.ParentType, f.Title, max(1, f.Version.Number), &f
+			e.parent, e.parentKind, e.title, e.version, e.position, e.folder = f.ParentID, f.ParentType, f.Title, max(1, f.Version.Number), f.Position, &f
 			return nil
 		}
 		return r.unplaced(ctx, e, err)

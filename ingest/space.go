@@ -216,7 +216,7 @@ func (w *sweep) confirm(ctx context.Context) error {
 
 // keep observes a page that the listing left out.
 func (w *sweep) keep(ctx context.Context, page confluence.Page) error {
-	e := &entry{id: page.ID, kind: page.Type, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number, known: true}
+	e := &entry{id: page.ID, kind: page.Type, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number, position: page.Position, known: true}
 	e.clause = guard.Clause{State: guard.Open}
 	if w.first.rights {
 		var err error

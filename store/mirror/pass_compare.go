@@ -16,6 +16,7 @@ type Listed struct {
 	ID          string
 	Version     int
 	Title       string
+	Position    *int
 	Labels      []string
 	Attachments map[string]int // version by id
 	Partial     bool
@@ -36,12 +37,12 @@ func (p *Pass) Outdated(ctx context.Context, listed []Listed, since time.Time) (
 	if err != nil {
 		return nil, nil, failure("compare content", err)
 	}
-	rows, err := p.m.read.QueryContext(ctx, "SELECT n.id, p.version, p.title, p.labels, p.read FROM node n JOIN page p ON p.node = n.idx WHERE n.space = ?", p.space.idx)
+	rows, err := p.m.read.QueryContext(ctx, "SELECT n.id, p.version, p.title, p.position, p.labels, p.read FROM node n JOIN page p ON p.node = n.idx WHERE n.space = ?", p.space.idx)
 	err = eachRow(rows, err, func(r *sql.Rows) error {
 		var have Listed
 		var labels string
 		var read int64
-		if err := r.Scan(&have.ID, &have.Version, &have.Title, &labels, &read); err != nil {
+		if err := r.Scan(&have.ID, &have.Version, &have.Title, &have.Position, &labels, &read); err != nil {
 			return err
 		}
 		l := want[have.ID]
@@ -93,7 +94,7 @@ func (p *Pass) files(ctx context.Context, want map[string]*Listed) (map[string]b
 }
 
 func (l *Listed) equals(have *Listed, labels string, files bool) bool {
-	if l.Version != have.Version || l.Title != have.Title {
+	if l.Version != have.Version || l.Title != have.Title || (l.Position == nil) != (have.Position == nil) || l.Position != nil && *l.Position != *have.Position {
 		return false
 	}
 	if l.Partial {
