@@ -44,6 +44,8 @@ func TestEveryReadToolOnTheEmulator(t *testing.T) {
 	assert.Equal(t, "1001", url["page_id"])
 	r, _ = d.ok("get_page", args{"page_id": "1001", "mode": "rendered"})
 	assert.Contains(t, r.Text, "Restart the pump")
+	assert.Contains(t, r.Text, "- [ ] Check the seal")
+	assert.Contains(t, r.Text, "```bash\nsystemctl restart pump\n```")
 
 	r, out = d.ok("search", args{"query": "pump"})
 	require.NotEmpty(t, out["results"], r.Text)

@@ -25,7 +25,7 @@ func body(storage, format string) object {
 	case "atlas_doc_format":
 		return object{format: object{"representation": format, "value": adf(storage)}}
 	}
-	return object{format: object{"representation": format, "value": view(storage)}}
+	return object{format: object{"representation": format, "value": rendered(storage)}}
 }
 
 var (

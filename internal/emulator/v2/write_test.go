@@ -254,8 +254,15 @@ func TestWrittenAndRenderedBodies(t *testing.T) {
 			"storage", "<p>hi you</p>"},
 		{`{"atlas_doc_format":{"value":"{\"type\":\"doc\",\"version\":1,\"content\":[]}"}}`, "storage", ""},
 		{storage(`<ac:structured-macro ac:name="info"><ac:parameter ac:name="title">T</ac:parameter><ac:rich-text-body><p>in</p></ac:rich-text-body></ac:structured-macro>`),
-			"export_view", "<p>in</p>"},
-		{storage(`<ac:structured-macro ac:name="code"><ac:plain-text-body><![CDATA[a < b]]></ac:plain-text-body></ac:structured-macro>`), "view", "<pre>a &lt; b</pre>"},
+			"export_view", `<div class="confluence-information-macro confluence-information-macro-information conf-macro output-block" data-macro-name="info"><p class="title">T</p><div class="confluence-information-macro-body"><p>in</p></div></div>`},
+		{storage(`<ac:task-list><ac:task><ac:task-id>1</ac:task-id><ac:task-status>complete</ac:task-status><ac:task-body>a &amp; b</ac:task-body></ac:task><ac:task><ac:task-id>2</ac:task-id><ac:task-status>incomplete</ac:task-status><ac:task-body>c</ac:task-body></ac:task></ac:task-list>`),
+			"export_view", `<ul class="inline-task-list"><li class="checked" data-inline-task-id="1"><span>a &amp; b</span></li><li data-inline-task-id="2"><span>c</span></li></ul>`},
+		{storage(`<ac:structured-macro ac:name="toc" /><h1>One&nbsp;two</h1><p>x<br/><strong>y</strong></p>`), "view",
+			"<div class=\"toc-macro\"><ul><li><a href=\"#One-two\">One\u00a0two</a></li></ul></div><h1>One\u00a0two</h1><p>x<br><strong>y</strong></p>"},
+		{storage(`<ac:structured-macro ac:name="drawio"><ac:parameter ac:name="x">1</ac:parameter><ac:plain-text-body><![CDATA[p]]></ac:plain-text-body></ac:structured-macro><p><ac:structured-macro ac:name="status"><ac:parameter ac:name="title">DONE</ac:parameter><ac:parameter ac:name="colour">Green</ac:parameter></ac:structured-macro></p>`), "view",
+			`<pre>p</pre><p><span class="status-macro aui-lozenge aui-lozenge-success">DONE</span></p>`},
+		{storage(`<ac:structured-macro ac:name="code"><ac:plain-text-body><![CDATA[a < b]]></ac:plain-text-body></ac:structured-macro>`), "view",
+			`<div class="code panel"><div class="codeContent panelContent"><pre class="syntaxhighlighter-pre" data-syntaxhighlighter-params="brush: ; gutter: false">a &lt; b</pre></div></div>`},
 	} {
 		made := ask(t, e, "u-ann", "POST", "/pages", fmt.Sprintf(`{"spaceId":"100","title":"B%d","body":%s}`, i, tc.written))
 		require.Equal(t, 200, made.status, "%v", made.body)
