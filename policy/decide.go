@@ -61,31 +61,32 @@ func (p *Profile) judge(r *Request, watch *[]rule.Trace) Decision {
 	if len(p.cells[g][a]) == 0 {
 		return Decision{Effect: effect, Reason: reason}
 	}
-	return narrow(r, p.cells[g][a], Decision{Effect: effect, Reason: reason}, watch)
+	return p.narrow(r, p.cells[g][a], Decision{Effect: effect, Reason: reason}, watch)
 }
 
 // narrow asks the rules in order, stops at the first that denies unless
 // someone watches, and can only make d stricter.
-func narrow(r *Request, rules []*condition, d Decision, watch *[]rule.Trace) Decision {
+func (p *Profile) narrow(r *Request, rules []*condition, d Decision, watch *[]rule.Trace) Decision {
 	var vars *variables // made for the first rule, so that no rule costs nothing
-	var ctx context.Context
 	for _, c := range rules {
 		if !c.concerns(r.Tool) {
 			c.skipped(watch)
 			continue
 		}
 		if vars == nil {
-			vars = newVariables(*r)
+			vars = p.memory.variables(r)
 		}
-		if ctx == nil && c.program != nil && c.program.Loops() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(context.Background(), wallLimit)
-			defer cancel()
+		reason, known := c.quick(vars, watch)
+		if !known {
+			reason = c.ask(vars, watch)
 		}
-		d = d.with(c, c.ask(ctx, vars, watch))
+		d.add(c, reason)
 		if d.Effect == Deny && watch == nil {
-			return d
+			break
 		}
+	}
+	if vars != nil { // a panic just loses it
+		p.memory.forget(vars)
 	}
 	return d
 }
@@ -95,9 +96,23 @@ func (c *condition) concerns(tool string) bool {
 	return len(c.rule.Match.Tools) == 0 || slices.Contains(c.rule.Match.Tools, tool)
 }
 
+// quick evaluates a rule that is made of comparisons only, of texts and lists
+// that are no longer than its cost was judged with.
+func (c *condition) quick(vars *variables, watch *[]rule.Trace) (reason string, known bool) {
+	if watch != nil || c.program == nil || vars.longest > rule.LongText || c.program.ReadsResource() && !vars.request.Resource.Known {
+		return "", false
+	}
+	holds, known := c.program.Quick(&vars.run)
+	if !holds {
+		return "", known
+	}
+	return c.reason(), known
+}
+
 // ask evaluates one rule: the reason of its verdict, or nothing when the rule
 // does not match.
-func (c *condition) ask(ctx context.Context, vars *variables, watch *[]rule.Trace) string {
+func (c *condition) ask(vars *variables, watch *[]rule.Trace) string {
+	ctx := vars.deadline(c)
 	if watch != nil {
 		return c.askTraced(ctx, vars, watch)
 	}
@@ -166,17 +181,16 @@ func (c *condition) reason() string {
 	return reasonApproval
 }
 
-// with adds a rule's verdict to a decision; a denial stays as it is.
-func (d Decision) with(c *condition, reason string) Decision {
+// add takes a rule's verdict into a decision; a denial stays as it is.
+func (d *Decision) add(c *condition, reason string) {
 	if d.Effect == Deny {
-		return d
+		return
 	}
 	if c.program != nil {
 		d.Cost += c.program.Cost()
 	}
 	switch reason {
 	case "":
-		return d
 	case reasonRuleDenied:
 		d.Matched = append(d.Matched, c.rule.ID)
 		d.Effect, d.Reason, d.RuleID, d.Message = Deny, reason, c.rule.ID, c.rule.Message
@@ -190,5 +204,4 @@ func (d Decision) with(c *condition, reason string) Decision {
 		d.Errored = append(d.Errored, c.rule.ID)
 		d.Effect, d.Reason, d.RuleID, d.Message = Deny, reason, c.rule.ID, ""
 	}
-	return d
 }

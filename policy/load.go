@@ -130,7 +130,7 @@ func (l *loader) parse(name string, text []byte) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{file: file, revision: revision}
+	p := &Profile{file: file, revision: revision, memory: &memory{}}
 	for name, g := range file.Groups {
 		p.grants[groupIndex(Group(name))] = newGrant(g)
 	}
@@ -177,6 +177,7 @@ func (l *loader) program(text string) (*rule.Program, error) {
 		if l.compiler, err = rule.NewCompiler(); err != nil {
 			return nil, err
 		}
+		l.compiler.Bind(readerOf)
 	}
 	p, err := l.compiler.Compile(text)
 	if err != nil {

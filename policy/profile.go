@@ -16,6 +16,7 @@ type Profile struct {
 	grants   [groupCount]grant
 	rules    []condition                           // as in the file
 	cells    [groupCount][actionCount][]*condition // the rules asked about a cell
+	memory   *memory
 }
 
 // condition is a rule ready to be evaluated. A nil program is always true.

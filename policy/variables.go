@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"context"
+	"sync"
 	"time"
 
 	"github.com/google/cel-go/common/types"
@@ -15,19 +17,55 @@ import (
 // its answer worthless: a resource that is not known, a list over its bound.
 type variables struct {
 	request Request
+	run     rule.Run
 	lists   map[string]ref.Val
 	unknown bool // resource.* was asked for and is not known
 	tooLong bool // a list is longer than the bound its cost was judged with
 	longest int  // text of the request, in bytes
+
+	ctx  context.Context // of the loops, nil before the first
+	stop context.CancelFunc
+}
+
+// deadline gives the rules of a decision that walk lists one wall limit
+// together; nil for one that walks none.
+func (v *variables) deadline(c *condition) context.Context {
+	if c.program == nil || !c.program.Loops() {
+		return nil
+	}
+	if v.ctx == nil {
+		v.ctx, v.stop = context.WithTimeout(context.Background(), wallLimit)
+	}
+	return v.ctx
 }
 
 // hugeText is the length from which a text is not judged at all: cost is
 // counted after each step, and one step over a text of megabytes is too much.
 const hugeText = 64 << 10
 
-// newVariables copies the request, so that the caller's own stays off the heap.
-func newVariables(r Request) *variables {
-	return &variables{request: r, longest: longestText(&r)}
+// memory lends the space decisions need: half a kilobyte a decision adds up.
+type memory struct{ sync.Pool }
+
+// variables copies the request, so that the caller's own stays off the heap.
+func (m *memory) variables(r *Request) *variables {
+	v, ok := m.Get().(*variables)
+	if !ok {
+		v = &variables{}
+		v.run.In = v
+	}
+	v.request, v.longest = *r, longestText(r)
+	return v
+}
+
+// forget gives the space back with nothing of the request in it.
+func (m *memory) forget(v *variables) {
+	if v.stop != nil {
+		v.stop()
+		v.ctx, v.stop = nil, nil
+	}
+	v.request, v.unknown, v.tooLong = Request{}, false, false
+	clear(v.lists)
+	m.Put(v)
 }
 
 // longestText measures every text of a request. Lists are held to their bounds

@@ -41,7 +41,12 @@ func (f *Fault) Error() string { return f.Text }
 type Compiler struct {
 	env    *cel.Env
 	bounds map[string]uint64
+	read   func(name string) Native
 }
+
+// Bind names who reads variables without CEL, so that programs compiled from
+// then on have [Program.Quick].
+func (c *Compiler) Bind(read func(name string) Native) { c.read = read }
 
 // NewCompiler builds the typed environment once.
 func NewCompiler() (*Compiler, error) {
@@ -109,6 +114,11 @@ func (c *Compiler) compile(expr string) (*Program, error) {
 		return nil, &Fault{1, 0, fmt.Sprintf("the worst case costs %s; at most %d is allowed", costText(estimate.Max), MaxCost)}
 	}
 	p := &Program{env: c.env, ast: checked, expr: expr, cost: estimate.Max, reads: reads(checked), loops: hasLoop(checked)}
+	p.aware = readsResource(p)
+	if c.read != nil {
+		b := newBuilder(p, c.read)
+		p.native, p.walks = b.condition(checked.NativeRep().Expr()), b.walks
+	}
 	return p, p.plan()
 }
 

@@ -26,6 +26,10 @@ type Program struct {
 	reads []string
 	loops bool
 
+	native closure[bool] // the same without CEL; nil when it can't be
+	walks  []bounded     // lists native goes through
+	aware  bool          // reads the resource
+
 	traced  func() (cel.Program, error) // prepared when first explained
 	partial func() (cel.Program, error)
 }
@@ -67,7 +71,9 @@ func (p *Program) Reads() []string { return p.reads }
 
 // ReadsResource reports whether the expression mentions anything of the
 // resource besides whether it is known.
-func (p *Program) ReadsResource() bool {
+func (p *Program) ReadsResource() bool { return p.aware }
+
+func readsResource(p *Program) bool {
 	for _, name := range p.reads {
 		if strings.HasPrefix(name, "resource.") && name != "resource.known" {
 			return true
