@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"slices"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/store/guard"
@@ -70,8 +71,41 @@ func (s *Sync) Membership(ctx context.Context, account string) error {
 		}
 	case err != nil && confluence.KindOf(err) != confluence.NotFound:
 		return err
+	case s.isAbsent(account, now):
+		return nil
 	}
-	return s.readCaller(ctx, account, false)
+	read := s.asking.DoChan(account, func() (any, error) { return nil, s.readCaller(context.WithoutCancel(ctx), account, false) })
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case r := <-read:
+		return r.Err
+	}
+}
+
+// mostAbsent bounds the memory of accounts that do not exist.
+const mostAbsent = 10_000
+
+// isAbsent reports whether Confluence was asked about an account lately and did
+// not know it.
+func (s *Sync) isAbsent(account string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, is := s.absent[account]
+	if age := now.Sub(at); is && age >= 0 && age < callerAge {
+		return true
+	}
+	delete(s.absent, account)
+	return false
+}
+
+func (s *Sync) setAbsent(account string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.absent) >= mostAbsent {
+		clear(s.absent)
+	}
+	s.absent[account] = at
 }
 
 // readCaller reads somebody and his groups; lossOnly publishes only what he
@@ -84,8 +118,9 @@ func (s *Sync) readCaller(ctx context.Context, id string, lossOnly bool) error {
 		return err
 	}
 	users, err := s.cfg.Source.UsersByID(ctx, []string{id})
-	if confluence.KindOf(err) == confluence.Invalid {
-		return nil // not even the form of an account id
+	if err != nil && confluence.KindOf(err) == confluence.Invalid {
+		s.setAbsent(id, at) // not even the form of an account id
+		return nil
 	}
 	if err != nil {
 		return err
@@ -93,6 +128,7 @@ func (s *Sync) readCaller(ctx context.Context, id string, lossOnly bool) error {
 	u, there := users[id]
 	if !there {
 		if !known {
+			s.setAbsent(id, at)
 			return nil
 		}
 		old.Active, old.Groups, old.CheckedAt = false, nil, at

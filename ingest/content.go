@@ -46,6 +46,7 @@ func (w *sweep) content(ctx context.Context) error {
 		return err
 	}
 	chunks := append(w.chunks(changed, true), w.chunks(old, false)...)
+	put, begun := 0, w.worked
 	if err := w.putFolders(ctx, changed); err != nil {
 		return err
 	}
@@ -60,6 +61,8 @@ func (w *sweep) content(ctx context.Context) error {
 			if err := w.put(inner, c); err != nil {
 				return err
 			}
+			put++
+			w.worksTo(begun + (wholeSpace-shares[3]-begun)*put/len(chunks))
 		}
 		return nil
 	})

@@ -31,6 +31,10 @@ func (s *Sync) pass(ctx context.Context, j *job) (Report, error) {
 	s.cfg.Logger.Info("sync pass ended", slog.String("integration", s.cfg.Integration.Name), slog.Bool("full", j.full),
 		slog.Bool("complete", p.report.Complete), slog.Int("nodes", p.report.Nodes), slog.Int("changed", p.report.Changed),
 		slog.Int("problems", len(p.report.Problems)+p.report.Left), slog.Duration("took", p.report.Took), slog.Any("error", err))
+	if len(p.report.Held) > 0 {
+		s.cfg.Logger.Warn("so much vanished that it is only hidden until the next pass confirms it", slog.String("integration", s.cfg.Integration.Name),
+			slog.Any("spaces", p.report.Held), slog.Int("hidden", p.report.Hidden))
+	}
 	return p.report, err
 }
 
@@ -126,7 +130,7 @@ func (p *pass) spaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.job.tell(func(g *Progress) { g.Spaces = len(todo) + len(lost); g.percent() })
+	p.job.tell(func(g *Progress) { g.Spaces = len(todo) + len(lost) })
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(spacesAtOnce)
 	for _, sp := range todo {
@@ -241,7 +245,7 @@ func (p *pass) space(ctx, whole context.Context, sp confluence.Space) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.add(sp, w)
-	p.job.tell(func(g *Progress) { g.SpacesDone++; g.percent() })
+	p.job.tell(func(g *Progress) { g.SpacesDone++; g.add(wholeSpace - w.worked) })
 	if err == nil {
 		p.down = 0
 		return nil
@@ -292,7 +296,7 @@ func (s *Sync) take(sp confluence.Space) *sweep {
 	if w == nil || s.cfg.Now().Sub(w.began) > s.cfg.FullInterval {
 		return s.newSweep(sp)
 	}
-	w.report = &spaceReport{}
+	w.report, w.worked = &spaceReport{}, 0
 	return w
 }
 
@@ -328,7 +332,7 @@ func (p *pass) forsake(ctx context.Context, old Swept) error {
 	p.s.lost[old.Space.ID]++
 	n := p.s.lost[old.Space.ID]
 	p.s.mu.Unlock()
-	defer p.job.tell(func(g *Progress) { g.SpacesDone++; g.percent() })
+	defer p.job.tell(func(g *Progress) { g.SpacesDone++; g.add(wholeSpace) })
 	if old.Nodes == 0 {
 		return nil
 	}

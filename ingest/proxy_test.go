@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -49,6 +50,7 @@ func (p *proxy) through(c *ingest.Config, rc *rest.Config) {
 
 func (p *proxy) target(site *url.URL) {
 	next := &httputil.ReverseProxy{
+		ErrorLog: log.New(io.Discard, "", 0), // of requests that a test cancels
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: site.Scheme, Host: site.Host})
 			r.Out.Header.Del("Accept-Encoding")

@@ -19,14 +19,18 @@ type Progress struct {
 	PagesRead   int    `json:"pages_read"`      // bodies fetched
 	RightsRead  int    `json:"rights_read"`     // nodes whose own restrictions were read
 	PercentDone int    `json:"percent"`
+
+	hundredths int // of spaces
 }
 
-func (p *Progress) percent() {
-	switch {
-	case p.Spaces == 0:
-		p.PercentDone = 0
-	default:
-		p.PercentDone = min(100, p.SpacesDone*100/p.Spaces)
+// wholeSpace is the work of one space, in what progress counts.
+const wholeSpace = 100
+
+// add counts a part of the work on a space.
+func (p *Progress) add(hundredths int) {
+	p.hundredths += hundredths
+	if p.Spaces > 0 {
+		p.PercentDone = min(100, p.hundredths/p.Spaces)
 	}
 }
 

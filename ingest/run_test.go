@@ -94,7 +94,7 @@ func TestProgressIsTold(t *testing.T) {
 		told++
 	})
 	require.NoError(t, err)
-	assert.Equal(t, ingest.Progress{Spaces: 3, SpacesDone: 3, Space: last.Space, Pages: 12, PagesRead: 12, RightsRead: 13 * 2, PercentDone: 100}, last)
+	assert.Equal(t, []int{3, 3, 12, 12, 26, 100}, []int{last.Spaces, last.SpacesDone, last.Pages, last.PagesRead, last.RightsRead, last.PercentDone})
 	assert.Greater(t, told, 10)
 }
 

@@ -26,6 +26,7 @@ type sweep struct {
 	todo   []func(context.Context) error
 
 	failing atomic.Int32 // single pages in a row
+	worked  int          // of wholeSpace, as the progress was told
 }
 
 // spaceReport is what the sweep of one space did.
@@ -52,8 +53,22 @@ func (w *sweep) run(ctx context.Context, j *job) error {
 			return err
 		}
 		w.todo = w.todo[1:]
+		w.worksTo(wholeSpace - shares[len(w.todo)])
 	}
 	return nil
+}
+
+// shares is what is left of a space's work, by how many phases are left: most
+// of it is the first look and the content.
+var shares = [...]int{0, 0, 5, 15, 70, 75, 85, 98}
+
+// worksTo tells the progress how much of the space's work is done.
+func (w *sweep) worksTo(done int) {
+	more := done - w.worked
+	if more > 0 {
+		w.worked = done
+		w.job.tell(func(p *Progress) { p.add(more) })
+	}
 }
 
 func (w *sweep) problem(page string, err error) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/store/guard"
 )
@@ -47,8 +49,10 @@ type Sync struct {
 	parked map[string]*sweep // sweeps that did not end, by space
 	lost   map[string]int    // how many passes in a row a space was not there
 	asked  map[string]time.Time
-	groups map[string]bool // known to the mirror
-	names  map[string]bool // accounts that pages and restrictions name
+	groups map[string]bool      // known to the mirror
+	names  map[string]bool      // accounts that pages and restrictions name
+	absent map[string]time.Time // accounts Confluence did not know, and when
+	asking singleflight.Group
 }
 
 // New judges the configuration and makes a sync. It asks nothing. Kind Invalid
@@ -72,7 +76,7 @@ func New(cfg Config) (*Sync, error) {
 	if cfg.FullInterval <= 0 {
 		cfg.FullInterval = defaultFullInterval
 	}
-	return &Sync{cfg: cfg, parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}}, nil
+	return &Sync{cfg: cfg, parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
 }
 
 // Run makes a first pass at once and others by the interval, a tenth more or
