@@ -281,63 +281,6 @@ func (s *Sync) view(spaceKey string) markup.View {
 	}}
 }
 
-// reread reads the rights of a batch and of everything above it again, after
-// its bodies: what was restricted before it was written is not shown.
-func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) error {
-	place := make(map[string]confluence.Page, len(pages))
-	for _, p := range pages {
-		place[p.ID] = p
-	}
-	ids := make([]string, 0, len(c.pages))
-	for i := range c.pages {
-		if p := &c.pages[i]; c.fresh || p.Version.Number != w.latest().entries[p.ID].version {
-			ids = append(ids, p.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	above := w.latest().chain(ids)
-	var listed []string
-	for _, id := range above {
-		if e := w.latest().entries[id]; e != nil && e.kind == confluence.TypePage {
-			listed = append(listed, id)
-		}
-	}
-	up, err := w.s.cfg.Source.PagesByID(ctx, listed, confluence.TypePage)
-	if err != nil {
-		return err
-	}
-	for id, p := range up {
-		place[id] = p
-	}
-	for _, id := range append(ids, listed...) {
-		e := w.latest().entries[id]
-		n := e.node()
-		if p, there := place[id]; there && p.SpaceID == w.space.ID {
-			n.ParentID = p.ParentID
-			if n.Clause, n.Cause, err = w.s.clause(ctx, id); err != nil {
-				return err
-			}
-		} else {
-			n.Clause, n.Cause = guard.Clause{}, causeGone
-		}
-		c.again = append(c.again, n)
-	}
-	view, cause, err := w.s.grants(ctx, w.space.ID)
-	if err != nil {
-		return err
-	}
-	c.grants = &granted{view, cause != "" && len(view) == 0}
-	return w.s.recheckCallers(ctx, fewCallers)
-}
-
-// granted is who may view a space.
-type granted struct {
-	view   []guard.Principal
-	sealed bool
-}
-
 // put gives a batch to the mirror: what got stricter of it before its content.
 func (w *sweep) put(ctx context.Context, c *chunk) error {
 	w.report.Problems = append(w.report.Problems, c.problems...)

@@ -13,36 +13,16 @@ import (
 // read permission, directly or by a role. cause says what could not be read; an
 // error is not the space's.
 func (s *Sync) grants(ctx context.Context, spaceID string) (view []guard.Principal, cause string, err error) {
-	byRole := false
-	err = everyPage(ctx, func(p confluence.Paging) (string, error) {
-		l, err := s.cfg.Source.SpacePermissions(ctx, spaceID, p)
-		for _, row := range l.Items {
-			if row.Operation != "read" || row.Target != "space" {
-				continue
-			}
-			if strings.EqualFold(row.PrincipalType, "role") {
-				byRole = true
-				continue
-			}
-			view = s.grantTo(view, row.PrincipalType, row.PrincipalID)
-		}
-		return l.Next, err
-	})
+	view, byRole, err := s.directGrants(ctx, spaceID)
 	if err != nil {
-		if fatal(ctx, err) || confluence.KindOf(err) == confluence.Unavailable {
-			return nil, "", err
-		}
-		return nil, "its permissions are not readable", nil
+		return nil, "its permissions are not readable", elsewhere(ctx, err)
 	}
 	if !byRole {
 		return view, "", nil
 	}
 	holders, err := s.roleHolders(ctx, spaceID)
-	if err != nil {
-		if fatal(ctx, err) || confluence.KindOf(err) == confluence.Unavailable {
-			return nil, "", err
-		}
-		return view, "its roles are not readable", nil // those granted directly are still granted
+	if err != nil { // those granted directly are still granted
+		return view, "its roles are not readable", elsewhere(ctx, err)
 	}
 	for _, p := range holders {
 		if !slices.Contains(view, p) {
@@ -50,6 +30,33 @@ func (s *Sync) grants(ctx context.Context, spaceID string) (view []guard.Princip
 		}
 	}
 	return view, "", nil
+}
+
+// elsewhere gives an error that is not one space's, nil for one that is.
+func elsewhere(ctx context.Context, err error) error {
+	if fatal(ctx, err) || confluence.KindOf(err) == confluence.Unavailable {
+		return err
+	}
+	return nil
+}
+
+// directGrants reads the permission list of a space; byRole says that roles
+// stand in it.
+func (s *Sync) directGrants(ctx context.Context, spaceID string) (view []guard.Principal, byRole bool, err error) {
+	err = everyPage(ctx, func(p confluence.Paging) (string, error) {
+		l, err := s.cfg.Source.SpacePermissions(ctx, spaceID, p)
+		for _, row := range l.Items {
+			switch {
+			case row.Operation != "read" || row.Target != "space":
+			case strings.EqualFold(row.PrincipalType, "role"):
+				byRole = true
+			default:
+				view = s.grantTo(view, row.PrincipalType, row.PrincipalID)
+			}
+		}
+		return l.Next, err
+	})
+	return view, byRole, err
 }
 
 // roleHolders are those whose role in a space lets them read it.

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -290,22 +289,4 @@ func (w *sweep) end(ctx context.Context) error {
 	}
 	w.s.cfg.Changed()
 	return nil
-}
-
-// chain gives the nodes above some nodes, nearest last, without those
-// themselves.
-func (r *reading) chain(ids []string) []string {
-	seen := map[string]bool{}
-	for _, id := range ids {
-		seen[id] = true
-	}
-	var out []string
-	for _, id := range ids {
-		for e := r.entries[id]; e != nil && e.parent != "" && !seen[e.parent]; e = r.entries[e.parent] {
-			seen[e.parent] = true
-			out = append(out, e.parent)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
