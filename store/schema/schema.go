@@ -16,7 +16,7 @@ import (
 )
 
 // Up applies the files migrations/*/*.sql that a database does not have yet, in
-// order of their names, each in a transaction, and remembers the last in
+// order of their names, all in one transaction, and remembers the last in
 // user_version. Kind Invalid, with nothing touched, when the database was made by
 // a newer program.
 func Up(ctx context.Context, db *sql.DB, files fs.FS) error {
@@ -33,29 +33,30 @@ func Up(ctx context.Context, db *sql.DB, files fs.FS) error {
 			Message: fmt.Sprintf("schema %d is newer than this program knows (%d)", have, len(names)),
 			Next:    "Use the newer program that made it."}
 	}
-	for n := have; n < len(names); n++ {
-		if err := apply(ctx, db, files, names[n], n+1); err != nil {
-			return fmt.Errorf("migration %s: %w", names[n], err)
-		}
-	}
-	return nil
-}
-
-func apply(ctx context.Context, db *sql.DB, files fs.FS, name string, version int) error {
-	script, err := fs.ReadFile(files, name)
-	if err != nil {
-		return err
+	if have == len(names) {
+		return nil
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
-		return err
+	for _, name := range names[have:] {
+		if err := apply(ctx, tx, files, name); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
 	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(names))); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+func apply(ctx context.Context, tx *sql.Tx, files fs.FS, name string) error {
+	script, err := fs.ReadFile(files, name)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, string(script))
+	return err
 }
