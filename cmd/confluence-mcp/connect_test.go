@@ -44,7 +44,7 @@ integrations:
 agents:
   - {name: ops, key: "${OPS_KEY}", profile: full-access, admin: true, act_for_users: true}
   - {name: ann, key: "${ANN_KEY}", profile: full-access, identity: {integration: acme, user: u-ann}}
-  - {name: bob, key: "${BOB_KEY}", profile: read-only, identity: {integration: acme, user: u-bob}}
+  - {name: bob, key: "${BOB_KEY}", profile: full-access, identity: {integration: acme, user: u-bob}}
 `
 
 // linked is a product without any token, beside three sites.
@@ -185,7 +185,7 @@ func TestConnectionFromBeginToEnd(t *testing.T) {
 
 	sites.Apply(`{"kind":"oauth","expire_access_tokens":true}`)
 	sites.ApplyTo(1, `{"kind":"content","id":"1902","type":"page","space":"ENG","parent":"1000","title":"Later of B","storage":"<p>lighthouse later</p>","author":"u-ann"}`)
-	status, body := p.api(opsKey, http.MethodPost, "/api/integrations/acme/sync", "")
+	status, body := p.api(opsKey, http.MethodPost, "/api/integrations/acme/sync?full=true", "")
 	require.Contains(t, []int{200, 202}, status, body)
 	p.finds("u-bob", "Beacon of B", "Later of B")
 
