@@ -147,9 +147,11 @@ func (out *searchOut) count(k *call, hits confluence.List[confluence.Hit]) {
 	for _, f := range hits.Facets {
 		one := facet{Name: f.Name}
 		for _, c := range f.Counts[:min(len(f.Counts), shownCounts)] {
-			one.Counts = append(one.Counts, count{Value: line(c.Value), Count: c.N})
+			if c.N < hits.Total { // what all have says nothing
+				one.Counts = append(one.Counts, count{Value: line(c.Value), Count: c.N})
+			}
 		}
-		if len(f.Counts) > 1 { // one value for all says nothing
+		if len(one.Counts) > 0 {
 			out.Facets = append(out.Facets, one)
 		}
 	}
@@ -270,6 +272,9 @@ func (k *call) ageOf(readAt time.Time) int64 {
 
 // readAgo is the age of a copy in words.
 func readAgo(seconds int64) string {
+	if seconds < 60 {
+		return "read just now"
+	}
 	return "read " + age(time.Duration(seconds)*time.Second) + " ago"
 }
 
