@@ -1,7 +1,6 @@
 package index_test
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/store/guard"
-	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
@@ -78,29 +76,6 @@ func (z *zipf) page(idx uint32) mirror.Page {
 	return p
 }
 
-// generated is a log of pages that are made when they are read.
-type generated struct {
-	zipf  *zipf
-	pages int
-}
-
-func (g *generated) Changes(context.Context, int64, int) ([]mirror.Change, error) { return nil, nil }
-func (g *generated) Page(_ context.Context, idx uint32) (mirror.Page, bool, error) {
-	return g.zipf.page(idx), int(idx) <= g.pages, nil
-}
-func (g *generated) Range(context.Context) (before, last int64, err error) {
-	return int64(g.pages), int64(g.pages), nil
-}
-func (g *generated) Trim(context.Context, int64) error { return nil }
-
-func (g *generated) All(_ context.Context, after uint32, limit int) ([]mirror.Page, error) {
-	var out []mirror.Page
-	for idx := after + 1; int(idx) <= g.pages && len(out) < limit; idx++ {
-		out = append(out, g.zipf.page(idx))
-	}
-	return out, nil
-}
-
 // question makes questions of a kind: words drawn log-uniformly from ranks 40
 // to 40,000, so that many are frequent.
 func (z *zipf) question(kind string, r *rand.Rand) string {
@@ -147,5 +122,3 @@ func share(t testing.TB, pages int, percent float64) *guard.View {
 	}
 	return f.Snapshot(1).View(identity.Caller{Kind: identity.User, Integration: "one", AccountID: "ann", Subject: "ann", Agent: "a"}, noon())
 }
-
-var _ index.Log = (*generated)(nil)

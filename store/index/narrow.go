@@ -22,7 +22,7 @@ type narrowing struct {
 }
 
 // narrowing gives false when nothing of the segment can match.
-func (s *search) narrowing(seg *live) (narrowing, bool) {
+func (s *search) narrowing(seg *live) (narrowing, bool, error) {
 	q := s.query
 	n := narrowing{seg: seg, ancestor: q.Ancestor, rights: s.view.Snapshot(), kinds: make([]bool, len(seg.kinds))}
 	for i, k := range seg.kinds {
@@ -39,27 +39,29 @@ func (s *search) narrowing(seg *live) (narrowing, bool) {
 	}
 	for _, k := range []struct{ mark, value string }{{"L", q.Label}, {"A", q.AuthorID}} {
 		if k.value != "" {
-			n.keyword(k.mark + k.value)
+			if err := n.keyword(k.mark + k.value); err != nil {
+				return n, false, err
+			}
 		}
 	}
-	return n, slices.Contains(n.kinds, true) && (n.spaces == nil || slices.Contains(n.spaces, true))
+	return n, slices.Contains(n.kinds, true) && (n.spaces == nil || slices.Contains(n.spaces, true)), nil
 }
 
-// keyword keeps only documents with a keyword; none when it cannot be read.
-func (n *narrowing) keyword(word string) {
+// keyword keeps only documents with a keyword.
+func (n *narrowing) keyword(word string) error {
+	docs, err := n.seg.keywords.documents(word)
+	if err != nil {
+		return err
+	}
 	set := newBits(n.seg.docs)
-	if dict, err := n.seg.bleve.Segment().Dictionary(fieldKeywords); err == nil {
-		if docs, err := documents(dict, word); err == nil {
-			setAll(set, docs)
+	setAll(set, docs)
+	if n.within != nil {
+		for k := range set {
+			set[k] &= n.within[k]
 		}
 	}
-	if n.within == nil {
-		n.within = set
-		return
-	}
-	for k := range set {
-		n.within[k] &= set[k]
-	}
+	n.within = set
+	return nil
 }
 
 func (n *narrowing) keeps(doc, node uint32) bool {

@@ -9,20 +9,24 @@ import (
 	"github.com/blevesearch/vellum/levenshtein"
 )
 
-// Words this short have too many neighbours; of the others so many are taken,
-// the most frequent.
+// Words shorter than this have too many neighbours; of each of the first words
+// so many are taken, the most frequent.
 const (
-	shortestNear = 4
-	mostNear     = 30
+	shortestNear  = 4
+	mostNear      = 30
+	mostNearWords = 8
 )
 
 // near gives the question with words of the index one letter off in place of
 // those asked for; without clauses when there are none. Phrases stay.
 func (s *search) near(on *shelf, asked question) (question, error) {
 	out := question{all: asked.all}
-	changed := false
+	changed, left := false, mostNearWords
 	for _, c := range asked.clauses {
 		if c.kind == oneWord && !c.not {
+			if left--; left < 0 {
+				continue
+			}
 			forms, err := s.neighbours(on, c)
 			if err != nil {
 				return question{}, err
@@ -96,7 +100,7 @@ func (s *search) slips(word string, found map[string]int) error {
 		}
 		for _, seg := range s.segs {
 			from := len(s.arena.docs)
-			if err := seg.list(w, s.arena); err != nil {
+			if err := seg.words.list(w, s.arena); err != nil {
 				return err
 			}
 			docs := s.arena.docs[from:]
@@ -133,7 +137,11 @@ func (s *search) formsOff(on *shelf, forms [][]string, found map[string]int) err
 			return err
 		}
 		for _, seg := range s.segs {
-			if err := seg.wordsLike(dfa, found); err != nil {
+			err := seg.words.each(nil, nil, dfa, func(word []byte, docs []uint32) bool {
+				found[string(word)] += len(docs) - seg.countGone(docs)
+				return true
+			})
+			if err != nil {
 				return err
 			}
 			if s.slow.Err() != nil {
@@ -143,30 +151,6 @@ func (s *search) formsOff(on *shelf, forms [][]string, found map[string]int) err
 		}
 	}
 	return nil
-}
-
-// wordsLike counts the documents of words an automaton accepts.
-func (l *live) wordsLike(a vellum.Automaton, found map[string]int) error {
-	if l.words == nil {
-		return l.each(nil, nil, a, func(word []byte) bool {
-			found[string(word)]++
-			return true
-		})
-	}
-	it, err := l.words.fst.Search(a, nil, nil)
-	var out postings
-	for ; err == nil; err = it.Next() {
-		word, value := it.Current()
-		out.docs = out.docs[:0]
-		if err := l.words.documents(value, &out); err != nil {
-			return err
-		}
-		found[string(word)] += len(out.docs) - l.countGone(out.docs)
-	}
-	if err == vellum.ErrIteratorDone {
-		return nil
-	}
-	return err
 }
 
 // oneOff gives an automaton of the words one letter off.

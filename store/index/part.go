@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"math/bits"
 	"slices"
-
-	"github.com/blevesearch/vellum"
 )
 
 // part is a clause with what the index has of it.
@@ -77,7 +75,7 @@ func (s *search) list(word string) (listed, error) {
 	w := listed{word: word, spans: make([]span, len(s.segs))}
 	for i, seg := range s.segs {
 		from := len(s.arena.docs)
-		if err := seg.list(word, s.arena); err != nil {
+		if err := seg.words.list(word, s.arena); err != nil {
 			return w, err
 		}
 		w.spans[i] = span{from, len(s.arena.docs)}
@@ -126,7 +124,7 @@ func (s *search) gather(p *part, start string) (found int, err error) {
 	until := append([]byte(start), 0xff)
 	for i, seg := range s.segs {
 		set, words := newBits(seg.docs), 0
-		err := seg.eachList([]byte(start), until, func(docs []uint32) bool {
+		err := seg.words.each([]byte(start), until, nil, func(_ []byte, docs []uint32) bool {
 			for _, d := range docs {
 				if int(d) < seg.docs {
 					set[d>>6] |= 1 << (d & 63)
@@ -326,46 +324,5 @@ func contains(marks, run []byte) bool {
 			return true
 		}
 		from = at + 1
-	}
-}
-
-// eachList calls with the documents of every word in a range, until told to
-// stop.
-func (l *live) eachList(from, until []byte, call func(docs []uint32) bool) error {
-	if l.words == nil {
-		return l.eachListSlowly(from, until, call)
-	}
-	it, err := l.words.fst.Iterator(from, until)
-	var out postings
-	for ; err == nil; err = it.Next() {
-		_, value := it.Current()
-		out.docs, out.freq = out.docs[:0], out.freq[:0]
-		if err := l.words.documents(value, &out); err != nil {
-			return err
-		}
-		if !call(out.docs) {
-			return nil
-		}
-	}
-	if err == vellum.ErrIteratorDone {
-		return nil
-	}
-	return err
-}
-
-func (l *live) eachListSlowly(from, until []byte, call func(docs []uint32) bool) error {
-	dict, err := l.bleve.Segment().Dictionary(fieldWords)
-	if err != nil {
-		return err
-	}
-	for it := dict.AutomatonIterator(nil, from, until); ; {
-		entry, err := it.Next()
-		if err != nil || entry == nil {
-			return err
-		}
-		docs, err := documents(dict, entry.Term)
-		if err != nil || !call(docs) {
-			return err
-		}
 	}
 }

@@ -119,7 +119,7 @@ func (s *search) answer(on *shelf, asked question) (Answer, error) {
 	if err := s.run(asked); err != nil {
 		return Answer{}, err
 	}
-	if s.total == 0 && s.top.after == nil && !s.cut {
+	if s.total == 0 && !s.cut {
 		near, err := s.near(on, asked)
 		if err != nil {
 			return Answer{}, err
@@ -171,9 +171,9 @@ func (s *search) run(asked question) error {
 
 // segment finds and counts in one segment.
 func (s *search) segment(i int, seg *live, all bool) error {
-	narrow, ok := s.narrowing(seg)
-	if !ok {
-		return nil
+	narrow, ok, err := s.narrowing(seg)
+	if err != nil || !ok {
+		return err
 	}
 	w := s.pools.workspace(seg.docs)
 	defer s.pools.spaces.Put(w)

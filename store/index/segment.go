@@ -2,18 +2,15 @@ package index
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	bleve "github.com/blevesearch/bleve_index_api"
 	scorchsegment "github.com/blevesearch/scorch_segment_api/v2"
-	"github.com/blevesearch/vellum"
 )
 
 // segment is what is kept in memory of one of bleve's segments, which never
@@ -32,7 +29,7 @@ type segment struct {
 	labelAt []uint32 // where those of a document begin; one more than documents
 	sum     uint64   // of length
 
-	words *dictionary // nil while bleve has the segment in memory only
+	words, keywords lexicon
 }
 
 type spaceName struct {
@@ -115,7 +112,14 @@ var errShape = errors.New("a segment of the index is not what was written")
 
 func readSegment(from scorchsegment.Segment) (*segment, error) {
 	s := &segment{docs: int(from.Count())}
-	numbers, err := from.Dictionary(fieldNumbers)
+	var err error
+	if s.words, err = openLexicon(from, fieldWords); err != nil {
+		return nil, err
+	}
+	if s.keywords, err = openLexicon(from, fieldKeywords); err != nil {
+		return nil, err
+	}
+	numbers, err := openLexicon(from, fieldNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -130,70 +134,46 @@ func readSegment(from scorchsegment.Segment) (*segment, error) {
 	for _, n := range s.length {
 		s.sum += uint64(n)
 	}
-	if err := s.readKeywords(from); err != nil {
-		return nil, err
-	}
-	s.words, err = openDictionary(from, fieldWords)
-	return s, err
+	return s, s.readKeywords()
 }
 
 // column reads a number that every document has.
-func (s *segment) column(from scorchsegment.TermDictionary, term string) ([]uint32, error) {
-	list, err := from.PostingsList([]byte(term), nil, nil)
-	if err != nil {
+func (s *segment) column(from lexicon, term string) ([]uint32, error) {
+	list := postings{docs: make([]uint32, 0, s.docs), freq: make([]uint32, 0, s.docs)}
+	if err := from.list(term, &list); err != nil {
 		return nil, err
 	}
-	out := make([]uint32, s.docs)
-	n := 0
-	for it := list.Iterator(true, true, false, nil); ; n++ {
-		p, err := it.Next()
-		if err != nil {
-			return nil, err
-		}
-		if p == nil {
-			break
-		}
-		if p.Number() >= uint64(s.docs) || p.Frequency() == 0 {
-			return nil, errShape
-		}
-		out[p.Number()] = uint32(p.Frequency() - 1)
-	}
-	if n != s.docs {
+	if len(list.docs) != s.docs {
 		return nil, errShape
 	}
-	return out, nil
+	for i, doc := range list.docs {
+		if int(doc) != i || list.freq[i] == 0 {
+			return nil, errShape
+		}
+		list.freq[i]--
+	}
+	return list.freq, nil
 }
 
 // readKeywords turns lists of documents into what each document has.
-func (s *segment) readKeywords(from scorchsegment.Segment) error {
-	dict, err := from.Dictionary(fieldKeywords)
-	if err != nil {
-		return err
-	}
+func (s *segment) readKeywords() error {
 	s.space, s.kind = make([]uint16, s.docs), make([]uint8, s.docs)
 	s.labelAt = make([]uint32, s.docs+1)
 	var labelled [][]uint32
-	for it := dict.AutomatonIterator(nil, nil, nil); ; {
-		entry, err := it.Next()
-		if err != nil {
-			return err
+	var broken error
+	err := s.keywords.each([]byte{'B'}, nil, nil, func(term []byte, docs []uint32) bool {
+		if len(docs) > 0 && int(docs[len(docs)-1]) >= s.docs {
+			broken = errShape
+		} else {
+			broken = s.keyword(string(term), docs, &labelled)
 		}
-		if entry == nil {
-			break
-		}
-		if entry.Term[0] == 'A' {
-			continue
-		}
-		docs, err := documents(dict, entry.Term)
-		if err != nil {
-			return err
-		}
-		if err := s.keyword(entry.Term, docs, &labelled); err != nil {
-			return err
-		}
+		return broken == nil
+	})
+	if err == nil {
+		err = broken
 	}
 	s.fillLabels(labelled)
-	return nil
+	return err
 }
 
 func (s *segment) keyword(term string, docs []uint32, labelled *[][]uint32) error {
@@ -215,7 +195,7 @@ func (s *segment) keyword(term string, docs []uint32, labelled *[][]uint32) erro
 		}
 	case 'L':
 		s.labels = append(s.labels, term[1:])
-		*labelled = append(*labelled, docs)
+		*labelled = append(*labelled, slices.Clone(docs))
 		for _, d := range docs {
 			s.labelAt[d+1]++
 		}
@@ -233,235 +213,6 @@ func (s *segment) fillLabels(labelled [][]uint32) {
 		for _, d := range docs {
 			s.label[next[d]] = uint32(l)
 			next[d]++
-		}
-	}
-}
-
-// documents lists the documents of a segment that have a term.
-func documents(dict scorchsegment.TermDictionary, term string) ([]uint32, error) {
-	list, err := dict.PostingsList([]byte(term), nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]uint32, 0, list.Count())
-	for it := list.Iterator(false, false, false, nil); ; {
-		p, err := it.Next()
-		if err != nil || p == nil {
-			return out, err
-		}
-		out = append(out, uint32(p.Number()))
-	}
-}
-
-// dictionary reads the words of a segment file without bleve's readers in
-// between, which cost ten times what is read. The layout is that of zap
-// version 17; another version, or a segment in memory, is read by bleve.
-type dictionary struct {
-	data []byte
-	fst  *vellum.FST
-}
-
-const zapVersion = 17
-
-// zapFile is what bleve's segment files offer.
-type zapFile interface {
-	Data() []byte
-	DictAddr(field string) (uint64, error)
-	Version() uint32
-	NumDocs() uint64
-}
-
-func openDictionary(from scorchsegment.Segment, name string) (*dictionary, error) {
-	f, ok := from.(zapFile)
-	if !ok || f.Version() != zapVersion {
-		return nil, nil
-	}
-	at, err := f.DictAddr(name)
-	if err != nil {
-		return nil, nil //nolint:nilerr // no document of the segment has a word
-	}
-	data := f.Data()
-	size, n := binary.Uvarint(data[at:min(at+binary.MaxVarintLen64, uint64(len(data)))])
-	at += uint64(n)
-	if n <= 0 || size == 0 || at+size > uint64(len(data)) {
-		return nil, errShape
-	}
-	fst, err := vellum.Load(data[at : at+size])
-	if err != nil {
-		return nil, fmt.Errorf("read dictionary: %w", err)
-	}
-	return &dictionary{data: data, fst: fst}, nil
-}
-
-const (
-	oneHitMask = uint64(0xc000000000000000)
-	oneHit     = uint64(0x8000000000000000)
-	oneHitDoc  = uint64(0x7fffffff)
-)
-
-// postings are documents in rising order and how often each has the word.
-type postings struct {
-	docs []uint32
-	freq []uint32
-}
-
-// list appends the postings that a value of the dictionary stands for.
-func (d *dictionary) list(value uint64, out *postings) error {
-	from := len(out.docs)
-	frequencies, err := d.open(value, out)
-	if err != nil {
-		return err
-	}
-	n := len(out.docs) - from
-	out.freq = grow(out.freq, n)
-	if frequencies == 0 {
-		out.freq[from] = 1
-		return nil
-	}
-	return readFrequencies(d.data[frequencies:], out.freq[from:from+n])
-}
-
-// documents appends the documents alone.
-func (d *dictionary) documents(value uint64, out *postings) error {
-	_, err := d.open(value, out)
-	return err
-}
-
-// open appends documents and gives where their frequencies are; 0 where it is
-// one document that has the word once.
-func (d *dictionary) open(value uint64, out *postings) (frequencies uint64, err error) {
-	if value&oneHitMask == oneHit {
-		out.docs = append(out.docs, uint32(value&oneHitDoc))
-		return 0, nil
-	}
-	if value >= uint64(len(d.data)) {
-		return 0, errShape
-	}
-	r := varints{rest: d.data[value:]}
-	frequencies, _, size := r.next(), r.next(), r.next()
-	if r.bad || size > uint64(len(r.rest)) || frequencies == 0 || frequencies >= uint64(len(d.data)) {
-		return 0, errShape
-	}
-	return frequencies, appendDocuments(r.rest[:size], &out.docs)
-}
-
-func appendDocuments(roar []byte, to *[]uint32) error {
-	var set roaring.Bitmap
-	if _, err := set.FromBuffer(roar); err != nil {
-		return fmt.Errorf("read postings: %w", err)
-	}
-	at, n := len(*to), int(set.GetCardinality())
-	*to = grow(*to, n)
-	it := set.ManyIterator()
-	for at < len(*to) {
-		got := it.NextMany((*to)[at:])
-		if got == 0 {
-			return errShape
-		}
-		at += got
-	}
-	return nil
-}
-
-func grow(s []uint32, n int) []uint32 {
-	if cap(s)-len(s) < n {
-		s = append(make([]uint32, 0, 2*cap(s)+n), s...)
-	}
-	return s[:len(s)+n]
-}
-
-// readFrequencies reads pairs of frequency and length; the length is 1.
-func readFrequencies(from []byte, to []uint32) error {
-	r := varints{rest: from}
-	for range r.next() {
-		r.next()
-	}
-	i := readPairs(&r, to, 0)
-	for ; i < len(to) && !r.bad; i++ {
-		n := r.next() >> 1
-		if to[i] = uint32(n); n > 0 {
-			r.next()
-		}
-		if b := r.rest; len(b) >= 2 && b[0] < 0x80 && b[1] < 0x80 && i+1 < len(to) {
-			i = readPairs(&r, to, i+1) - 1
-		}
-	}
-	if r.bad {
-		return errShape
-	}
-	return nil
-}
-
-func readPairs(r *varints, to []uint32, i int) int {
-	b := r.rest
-	for i < len(to) && len(b) >= 2 && b[0] < 0x80 && b[1] < 0x80 {
-		to[i] = uint32(b[0] >> 1)
-		b = b[2:]
-		i++
-	}
-	r.rest = b
-	return i
-}
-
-type varints struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *varints) next() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		r.bad, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-// list appends the postings of a word, deleted documents included.
-func (l *live) list(word string, out *postings) error {
-	if l.words != nil {
-		value, ok, err := l.words.fst.Get([]byte(word))
-		if err != nil || !ok {
-			return err
-		}
-		return l.words.list(value, out)
-	}
-	dict, err := l.bleve.Segment().Dictionary(fieldWords)
-	if err != nil {
-		return err
-	}
-	return appendPostings(dict, word, out)
-}
-
-func appendPostings(dict scorchsegment.TermDictionary, word string, out *postings) error {
-	list, err := dict.PostingsList([]byte(word), nil, nil)
-	if err != nil {
-		return err
-	}
-	for it := list.Iterator(true, true, false, nil); ; {
-		p, err := it.Next()
-		if err != nil || p == nil {
-			return err
-		}
-		out.docs = append(out.docs, uint32(p.Number()))
-		out.freq = append(out.freq, uint32(p.Frequency()))
-	}
-}
-
-// each calls for words of a segment from one on, in order, until told to stop.
-func (l *live) each(from, until []byte, accepts scorchsegment.Automaton, call func(word []byte) bool) error {
-	dict, err := l.bleve.Segment().Dictionary(fieldWords)
-	if err != nil {
-		return err
-	}
-	for it := dict.AutomatonIterator(accepts, from, until); ; {
-		var entry *bleve.DictEntry
-		if entry, err = it.Next(); err != nil || entry == nil {
-			return err
-		}
-		if !call([]byte(entry.Term)) {
-			return nil
 		}
 	}
 }
