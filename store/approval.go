@@ -21,7 +21,7 @@ import (
 // Kind Limited when the principal has [approval.MaxPending] open requests.
 func (p *Precious) AddApproval(ctx context.Context, r approval.Request) (kept approval.Request, made bool, err error) {
 	kept = r
-	err = p.inTx(ctx, func(tx *sql.Tx) error {
+	err = p.keeping(ctx, r, func(tx *sql.Tx, x private) error {
 		open, err := listApprovals(ctx, tx, approval.Filter{Principal: r.Requester.Principal, States: openStates(), Limit: approval.MaxPending + 1})
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (p *Precious) AddApproval(ctx context.Context, r approval.Request) (kept ap
 			return tooMany(len(open))
 		}
 		made = true
-		return p.insertApproval(ctx, tx, r)
+		return p.insertApproval(ctx, tx, r, x)
 	})
 	if err != nil {
 		return r, false, fmt.Errorf("add approval: %w", err)
@@ -53,8 +53,8 @@ func openStates() []approval.State {
 	return []approval.State{approval.Pending, approval.Approved, approval.Executing, approval.InDoubt}
 }
 
-func (p *Precious) insertApproval(ctx context.Context, tx *sql.Tx, r approval.Request) error {
-	public, private, err := encodeApproval(r)
+func (p *Precious) insertApproval(ctx context.Context, tx *sql.Tx, r approval.Request, x private) error {
+	public, err := json.Marshal(r) // without what is private
 	if err != nil {
 		return err
 	}
@@ -62,19 +62,10 @@ func (p *Precious) insertApproval(ctx context.Context, tx *sql.Tx, r approval.Re
 		r.ID, string(r.State), r.Seq, r.Digest, r.CallID, r.Requester.Principal, at(r.Created), at(r.Expires), at(r.Changed), public); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO approval_private(id, content) VALUES (?,?)", r.ID, private); err != nil {
+	if err := x.put(ctx, tx); err != nil {
 		return err
 	}
 	return p.chainStep(ctx, tx, approval.Request{}, r, approval.Event{Word: "request", By: r.Requester})
-}
-
-// encodeApproval gives what everybody's row holds and what is private.
-func encodeApproval(r approval.Request) (public, private []byte, err error) {
-	if private, err = json.Marshal(r.Private); err != nil {
-		return nil, nil, err
-	}
-	public, err = json.Marshal(r) // without what is private
-	return public, private, err
 }
 
 // chainStep is the line every step leaves in the audit log, in the step's own
@@ -95,11 +86,11 @@ func (p *Precious) chainStep(ctx context.Context, tx *sql.Tx, from, to approval.
 // Kind Conflict (approval.claimed) when somebody else took a step first; then
 // nothing is changed.
 func (p *Precious) StepApproval(ctx context.Context, from, to approval.Request, e approval.Event) error {
-	public, private, err := encodeApproval(to)
+	public, err := json.Marshal(to) // without what is private
 	if err != nil {
 		return fmt.Errorf("step approval: %w", err)
 	}
-	err = p.inTx(ctx, func(tx *sql.Tx) error {
+	err = p.keeping(ctx, to, func(tx *sql.Tx, x private) error {
 		res, err := tx.ExecContext(ctx, "UPDATE approval SET state = ?, seq = ?, changed = ?, record = ? WHERE id = ? AND state = ? AND seq = ?",
 			string(to.State), to.Seq, at(to.Changed), public, from.ID, string(from.State), from.Seq)
 		if err != nil {
@@ -109,7 +100,7 @@ func (p *Precious) StepApproval(ctx context.Context, from, to approval.Request, 
 			return errors.Join(err, &confluence.Error{Kind: confluence.Conflict, Code: "approval.claimed", Op: "approval",
 				Message: "Somebody else decided first.", Next: "Look at the request again."})
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE approval_private SET content = ? WHERE id = ?", private, to.ID); err != nil {
+		if err := x.put(ctx, tx); err != nil {
 			return err
 		}
 		return p.chainStep(ctx, tx, from, to, e)
@@ -132,15 +123,19 @@ func (p *Precious) LatestApproval(ctx context.Context, callID string) (approval.
 }
 
 func (p *Precious) oneApproval(ctx context.Context, ref, where string, arg any) (approval.Request, error) {
-	row := p.db.QueryRowContext(ctx, "SELECT record, COALESCE(content, '{}') FROM approval LEFT JOIN approval_private ON approval_private.id = approval.id "+where, arg)
-	var public, private []byte
+	row := p.db.QueryRowContext(ctx, `SELECT approval.record, content, sealed.record FROM approval LEFT JOIN approval_private ON approval_private.id = approval.id
+		LEFT JOIN sealed ON sealed.owner = 'approval' AND sealed.row = approval.id AND sealed.field = 'private' `+where, arg)
+	var public, plain, sealed []byte
 	var r approval.Request
-	err := row.Scan(&public, &private)
+	err := row.Scan(&public, &plain, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: ref, Message: "There is no approval with this id.", Next: "Check the id."}
 	}
 	if err == nil {
-		err = errors.Join(json.Unmarshal(public, &r), json.Unmarshal(private, &r.Private))
+		err = json.Unmarshal(public, &r)
+	}
+	if err == nil {
+		r.Private, err = p.openPrivate(ctx, r.ID, plain, sealed)
 	}
 	if err != nil {
 		return r, fmt.Errorf("find approval: %w", err)
@@ -201,13 +196,33 @@ func listApprovals(ctx context.Context, q querier, f approval.Filter) ([]approva
 // ForgetApprovals removes arguments, diffs and results of requests that ended
 // before then, and tells how many. What happened to them stays.
 func (p *Precious) ForgetApprovals(ctx context.Context, then time.Time) (int, error) {
-	res, err := p.db.ExecContext(ctx, `DELETE FROM approval_private WHERE id IN
-		(SELECT id FROM approval WHERE changed < ? AND state NOT IN ('pending', 'approved', 'executing', 'in_doubt'))`, at(then))
-	if err != nil {
-		return 0, fmt.Errorf("forget approvals: %w", err)
+	const ended = "(SELECT id FROM approval WHERE changed < ? AND state NOT IN ('pending', 'approved', 'executing', 'in_doubt'))"
+	total := 0
+	err := p.inTx(ctx, func(tx *sql.Tx) error {
+		for _, query := range []string{"DELETE FROM approval_private WHERE id IN " + ended, "DELETE FROM sealed WHERE owner = 'approval' AND row IN " + ended} {
+			res, err := tx.ExecContext(ctx, query, at(then))
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			total += int(n)
+		}
+		return nil
+	})
+	if err != nil || total == 0 {
+		return 0, forgetError(err)
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return total, p.wipe(ctx)
+}
+
+func forgetError(err error) error {
+	if err != nil {
+		return fmt.Errorf("forget approvals: %w", err)
+	}
+	return nil
 }
 
 // ApprovalClock is the latest time any step was taken at; the zero time when

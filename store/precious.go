@@ -29,6 +29,7 @@ type Precious struct {
 	db      *sql.DB
 	path    string
 	now     func() time.Time
+	sealer  Sealer    // of what is private about approvals; nil: it lies open
 	putLine *sql.Stmt // of the audit log; prepared because every call of a tool needs it twice
 }
 

@@ -31,6 +31,7 @@ func (p program) withPrecious(ctx context.Context, pl place, work func(context.C
 	if err != nil {
 		return err
 	}
+	precious.SealWith(&vault{choice: p.sealChoice(cfg, ""), keys: precious})
 	return errors.Join(work(ctx, precious), precious.Close())
 }
 

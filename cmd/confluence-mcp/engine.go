@@ -54,6 +54,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 	}
 	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, patienceOfCallers))}
 	e.copy, e.vault = &copying{live: e.sites}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
+	precious.SealWith(e.vault)
 	if err := errors.Join(e.loadProfiles(p.now), p.openLinks(ctx, e), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
