@@ -35,6 +35,8 @@ type chunk struct {
 	again    []Node // what was read of rights after the bodies
 	grants   *granted
 	problems []Problem
+	notes    []Problem // of pages that were read
+	release  func()    // gives up the room the bodies take
 }
 
 // content fetches what is missing, different or, in a full pass, read before it
@@ -132,17 +134,7 @@ func (w *sweep) putFolders(ctx context.Context, changed []string) error {
 
 // fetchAll fetches batches, a few at once, and gives each on as it comes.
 func (w *sweep) fetchAll(ctx context.Context, chunks []*chunk, out chan<- *chunk) error {
-	return each(ctx, chunks, func(ctx context.Context, c *chunk) error {
-		if err := w.fetch(ctx, c); err != nil {
-			return err
-		}
-		select {
-		case out <- c:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
+	return each(ctx, chunks, func(ctx context.Context, c *chunk) error { return w.deliver(ctx, c, out) })
 }
 
 // fetch reads the bodies of a batch, and after them the rights of what would
@@ -166,6 +158,9 @@ func (w *sweep) fetch(ctx context.Context, c *chunk) error {
 		if err != nil {
 			c.problems = append(c.problems, problemOf(w.space.Key, p.ID, err))
 			continue
+		}
+		if content.BodySize > 0 {
+			c.notes = append(c.notes, hugeProblem(w.space.Key, &content))
 		}
 		c.pages = append(c.pages, content)
 	}
@@ -194,12 +189,12 @@ func (w *sweep) gone(c *chunk, got map[string]bool) {
 // bodies reads pages, in smaller parts when all at once do not come: one page
 // that cannot be read is named and left.
 func (w *sweep) bodies(ctx context.Context, c *chunk, ids []string) ([]confluence.Page, error) {
-	pages, err := w.s.cfg.Source.Bodies(ctx, c.kind, ids)
+	pages, err := w.bulk(ctx, c.kind, ids)
 	switch {
 	case err == nil:
 		w.failing.Store(0)
 		return pages, nil
-	case fatal(ctx, err):
+	case fatal(ctx, err), isTooLarge(err) && len(ids) > 1:
 		return nil, err
 	case len(ids) == 1:
 		c.problems = append(c.problems, problemOf(w.space.Key, ids[0], err))
@@ -228,6 +223,9 @@ func (w *sweep) compose(ctx context.Context, p confluence.Page) (Content, error)
 		if c.Labels, c.Attachments, err = w.s.extrasOf(ctx, p); err != nil {
 			return c, err
 		}
+	}
+	if c.huge() {
+		return c, nil
 	}
 	var err error
 	c.Text, err = w.s.render(p)
@@ -264,6 +262,10 @@ func (s *Sync) render(p confluence.Page) (text string, err error) {
 				Message: "the page could not be rendered", Err: fmt.Errorf("panic: %v", r)}
 		}
 	}()
+	if len(p.Body) > heavyBody {
+		s.room.heavy.Lock()
+		defer s.room.heavy.Unlock()
+	}
 	doc, _ := markup.Parse(p.Body) // never nil: a page with a fault is shown as far as it can be read
 	return doc.Markdown(s.view(p.SpaceKey)).Text, nil
 }
@@ -283,7 +285,8 @@ func (s *Sync) view(spaceKey string) markup.View {
 
 // put gives a batch to the mirror: what got stricter of it before its content.
 func (w *sweep) put(ctx context.Context, c *chunk) error {
-	w.report.Problems = append(w.report.Problems, c.problems...)
+	defer c.release()
+	w.report.Problems = append(append(w.report.Problems, c.problems...), c.notes...)
 	for _, bad := range c.problems {
 		w.pass.Hold(bad.Page)
 	}

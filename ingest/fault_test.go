@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	seeds    = flag.Int("seeds", 20, "how many random histories the mutation tests go through")
-	thorough = flag.Bool("thorough", false, "let every single request fail, not every fifth")
+	seeds    = flag.Int("seeds", 12, "how many random histories the mutation tests go through")
+	thorough = flag.Bool("thorough", false, "let every single request fail, not every ninth")
 )
 
 // history is what the site has shown to whom: user, then page, then the newest
@@ -190,7 +190,7 @@ func TestFaultRow06EveryRequestFailsOnce(t *testing.T) {
 			before := len(b.Requests(0))
 			b.pass(true)
 			calls, failed, version := len(b.Requests(0))-before, 0, 100
-			first, step := 1+len(name)%5, 5
+			first, step := 1+len(name)%9, 9
 			if *thorough {
 				first, step = 1, 1
 			}
@@ -208,7 +208,7 @@ func TestFaultRow06EveryRequestFailsOnce(t *testing.T) {
 				require.Empty(t, h.check(), "request %d", n)
 				b.pass(false)
 				b.neverMore()
-				if n%7 == 3 {
+				if n%4 == 3 {
 					b.pass(false)
 					b.clean(line("request %d", n))
 				}

@@ -25,6 +25,7 @@ const downAfter = 3
 func (s *Sync) pass(ctx context.Context, j *job) (Report, error) {
 	p := &pass{s: s, job: j, report: Report{Started: s.cfg.Now(), Full: j.full}}
 	err := p.run(ctx)
+	s.room.giveBack()
 	p.report.Took = s.cfg.Now().Sub(p.report.Started)
 	p.report.Held, p.report.Waiting = sortedUnique(p.report.Held), sortedUnique(p.report.Waiting)
 	s.conclude(p.report, err)

@@ -40,7 +40,8 @@ type Config struct {
 
 // Sync keeps the mirror of one integration up to date. Safe for concurrent use.
 type Sync struct {
-	cfg Config
+	cfg  Config
+	room *room
 
 	mu     sync.Mutex
 	job    *job // under way
@@ -76,7 +77,7 @@ func New(cfg Config) (*Sync, error) {
 	if cfg.FullInterval <= 0 {
 		cfg.FullInterval = defaultFullInterval
 	}
-	return &Sync{cfg: cfg, parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
+	return &Sync{cfg: cfg, room: newRoom(), parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
 }
 
 // Run makes a first pass at once and others by the interval, a tenth more or

@@ -1,0 +1,74 @@
+package ingest_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// atEveryMoment makes passes in which the site changes before the n-th request,
+// for every n or, unless thorough, every ninth: prepared before each, changed
+// within.
+func atEveryMoment(t *testing.T, prepare, change []string) {
+	t.Helper()
+	b, p := proxied(t)
+	b.pass(true)
+	b.registered()
+	b.Apply(prepare...)
+	p.script(nil, nil)
+	b.pass(false)
+	calls, step := p.count()+6, 9
+	if *thorough {
+		step = 1
+	}
+	for at := 1; at <= calls; at += step {
+		b.Apply(prepare...)
+		b.pass(false)
+		b.pass(false)
+		h := b.newHistory()
+		p.script(func(n int, _ *http.Request) {
+			if n == at {
+				b.Apply(change...)
+				h.record()
+			}
+			require.Empty(t, h.check(), "changed before request %d, seen before request %d", at, n)
+		}, nil)
+		b.pass(at%2 == 0)
+		require.Empty(t, h.check(), "changed before request %d", at)
+		p.script(nil, nil)
+		b.pass(false)
+		b.neverMore()
+		if t.Failed() {
+			return
+		}
+	}
+	b.pass(false)
+	b.clean()
+}
+
+// Row 26: a page moves to another space, whose rights count for it and not
+// those it came from.
+func TestFaultRow26APageMovesToAnotherSpace(t *testing.T) {
+	const page = `{"kind":"content","id":"1005","type":"page","space":"%s","parent":"%s","title":"Shared","version":%d,"storage":"<p>Words %d.</p>"}`
+	t.Run("into a stricter one", func(t *testing.T) {
+		atEveryMoment(t, []string{`{"kind":"space","id":"200","grants":[{"to":"user:u-bot","op":"read"},{"to":"group:hr","op":"read"}]}`, line(page, "ENG", "1000", 5, 5)},
+			[]string{line(page, "HR", "2000", 6, 6)})
+	})
+	t.Run("into a laxer one", func(t *testing.T) {
+		atEveryMoment(t, []string{line(page, "HR", "2000", 5, 5)}, []string{line(page, "S2", "3000", 6, 6)})
+	})
+}
+
+// Row 27: a parent is restricted after its child was read, while the child's own
+// restriction is lifted: at no moment could everybody see the child.
+func TestFaultRow27AParentIsRestrictedMeanwhile(t *testing.T) {
+	t.Run("and the child is opened", func(t *testing.T) {
+		atEveryMoment(t, []string{`{"kind":"content","id":"1002","read":[]}`, `{"kind":"content","id":"1003","read":["group:B"]}`},
+			[]string{`{"kind":"content","id":"1002","read":["group:A"]}`, `{"kind":"content","id":"1003","read":[]}`})
+	})
+	t.Run("and a child with a secret is made", func(t *testing.T) {
+		atEveryMoment(t, []string{`{"kind":"content","id":"1002","read":[]}`, `{"kind":"content","id":"1099","type":"page","space":"ENG","parent":"1002","title":"x","version":1,"storage":"<p>x</p>"}`, `{"kind":"delete","id":"1099"}`},
+			[]string{`{"kind":"content","id":"1002","read":["group:A"]}`, `{"kind":"content","id":"1099","type":"page","space":"ENG","parent":"1002","title":"Secret","version":1,"storage":"<p>Secret.</p>"}`})
+	})
+}
