@@ -13,7 +13,9 @@ import (
 // Search implements tools.PageSource. A search that is said in fields is
 // answered from the mirror; what only CQL can say is asked of Confluence.
 func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List[confluence.Hit], error) {
-	cursor, copied := resumes(q.Cursor, func() bool { return q.Terms != nil && !q.Archived && s.of.cfg.Complete(ctx, s.at) })
+	cursor, copied := resumes(q.Cursor, func() bool {
+		return q.Terms != nil && !q.Archived && s.of.cfg.Complete(ctx, s.at) && s.covers(ctx, q.Terms)
+	})
 	first := q.Cursor == ""
 	q.Cursor = cursor
 	if !copied || q.Terms == nil {
@@ -40,6 +42,24 @@ func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List
 		}
 	}
 	return out, err
+}
+
+// covers reports whether the mirror has where a search looks. It has no space of
+// some types, and for a caller with a credential that is Confluence's to answer.
+func (s *site) covers(ctx context.Context, t *confluence.Terms) bool {
+	if !s.own {
+		return true
+	}
+	if t.SpaceKey != "" {
+		if found, err := s.spaces(ctx, t.SpaceKey); err != nil || len(found) == 0 {
+			return false
+		}
+	}
+	if t.AncestorID != "" {
+		_, there := s.placed(ctx, t.AncestorID)
+		return there
+	}
+	return true
 }
 
 // fewPages is up to how many pages are listed by when they were changed.

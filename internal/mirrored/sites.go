@@ -62,7 +62,8 @@ func New(cfg Config) (*Sites, error) {
 // visitor, until the mirror knows what that is. A caller without a user who names
 // no integration gets the first.
 //
-// Kind Denied for an unknown caller and where nothing is connected.
+// Kind Denied for an unknown caller, for the connecting account where several
+// are and none is named, and where nothing is connected.
 func (s *Sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) {
 	if !c.Known() {
 		return s.cfg.Live.For(ctx, c)
@@ -73,7 +74,7 @@ func (s *Sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) 
 	}
 	at, named := s.cfg.Retrieve.Integration(c.Integration)
 	if !named {
-		if at, named = s.cfg.Retrieve.First(); !named {
+		if at, named = s.cfg.Retrieve.First(); !named || c.Kind == identity.Service {
 			return s.cfg.Live.For(ctx, c)
 		}
 		c = who
@@ -83,7 +84,8 @@ func (s *Sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &writing{Site: below, of: s, at: at.ID, who: who, named: c.AccountID}
+	_, shared := below.(*guarded)
+	w := &writing{Site: below, of: s, at: at.ID, who: who, named: c.AccountID, own: !shared}
 	if !usable {
 		return w, nil
 	}

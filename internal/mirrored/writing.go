@@ -17,6 +17,7 @@ type writing struct {
 	at    int64 // the integration
 	who   identity.Caller
 	named string // the user as the request named him
+	own   bool   // below is Confluence as he himself
 }
 
 // User implements tools.Directory; the caller's own name is any he is known by.
