@@ -6,12 +6,25 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
 
 // writer is the mirror as a sync fills it: the same types under the names that
 // package ingest has for them, so that a sync can be tested without a database.
-type writer struct{ *mirror.Writer }
+type writer struct {
+	*mirror.Writer
+	learn func(account string) // is told who the connecting account is
+}
+
+// SetIntegration implements ingest.Mirror.
+func (w writer) SetIntegration(ctx context.Context, i guard.Integration) error {
+	err := w.Writer.SetIntegration(ctx, i)
+	if err == nil {
+		w.learn(i.Account)
+	}
+	return err
+}
 
 // Begin implements ingest.Mirror.
 func (w writer) Begin(ctx context.Context, integration int64, sp confluence.Space) (ingest.Pass, error) {

@@ -24,6 +24,7 @@ type connection struct {
 	connected *rest.Client // nil until the integration is connected
 	anonymous *rest.Client
 	account   atomic.Pointer[confluence.User] // of the connected client, once it was asked
+	learned   atomic.Pointer[string]          // the account's id, once a sync has found it out
 	asking    singleflight.Group
 
 	mu      sync.Mutex

@@ -82,7 +82,7 @@ func (s *Set) begin(ctx context.Context, c *connection) error {
 		return err
 	}
 	sync, err := ingest.New(ingest.Config{Integration: known, Spaces: c.spec.Spaces, BlogPosts: f.Rhythm.BlogPosts, BaseURL: c.spec.BaseURL,
-		Source: c.connected, Mirror: writer{w}, Now: s.client.Now, Logger: s.client.Logger,
+		Source: c.connected, Mirror: writer{w, func(account string) { c.learned.Store(&account) }}, Now: s.client.Now, Logger: s.client.Logger,
 		Interval: f.Rhythm.Interval, FullInterval: f.Rhythm.FullInterval, Changed: f.Changed})
 	if err != nil {
 		return err
@@ -174,11 +174,7 @@ func (s *Set) Integrations() []retrieve.Integration {
 	out := make([]retrieve.Integration, 0, len(s.all))
 	for _, c := range s.all {
 		i := retrieve.Integration{Integration: guard.Integration{ID: c.spec.ID, Name: c.spec.Name, Mode: c.spec.mode()}, Edition: confluence.Cloud}
-		if me := c.account.Load(); me != nil {
-			i.Account = me.ID
-		} else if f := c.fill(); f != nil {
-			i.Account = f.known.Account
-		}
+		i.Account = c.accountID()
 		out = append(out, i)
 	}
 	return out
