@@ -143,8 +143,8 @@ func TestOneQuestionFindsEachLanguage(t *testing.T) {
 }
 
 func TestMarksFindTheWordsAgain(t *testing.T) {
-	x := followed(t, newPages(page(1, "Deployments", "how deployments are rolled back"), page(2, "東京", "東京大学")))
-	v := newRights(t, 2).view("ann")
+	x := followed(t, newPages(page(1, "Deployments", "how deployments are rolled back"), page(2, "東京", "東京大学"), page(3, "The Who", "a band")))
+	v := newRights(t, 3).view("ann")
 	marked := func(q, text string) []string {
 		a, err := x.Search(t.Context(), v, index.Query{Text: q})
 		require.NoError(t, err)
@@ -158,5 +158,6 @@ func TestMarksFindTheWordsAgain(t *testing.T) {
 	assert.Equal(t, []string{"deployment"}, marked("deplo* -back", "a deployment back"))
 	assert.Equal(t, []string{"京大", "大学"}, marked("京大学", "東京大学"))
 	assert.Equal(t, []string{"deployments"}, marked("deploiment", "the deployments"), "a near word")
+	assert.Equal(t, []string{"The", "who"}, marked("the who", "The band who sings"))
 	assert.Empty(t, marked("*", "anything"))
 }

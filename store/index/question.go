@@ -43,6 +43,7 @@ type clause struct {
 //	-word       without it
 type question struct {
 	all     bool // everything, in the order of nodes
+	stops   bool // stop words were asked for: there was nothing else
 	clauses []clause
 }
 
@@ -66,7 +67,7 @@ func (a *analyser) question(text string) question {
 		ask.read(text)
 		for _, c := range ask.out {
 			if !c.not {
-				return question{clauses: ask.out}
+				return question{clauses: ask.out, stops: everyWord}
 			}
 		}
 		if len(ask.out) > 0 {

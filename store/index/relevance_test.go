@@ -62,7 +62,7 @@ func eachLine(t testing.TB, path string, each func([]byte)) {
 func TestTheRankingIsGood(t *testing.T) {
 	dir := shared(t, "relevance", "scifact")
 	if dir == "" {
-		t.Skip("LOUD: the shared relevance data is not there; the ranking is not measured")
+		t.Skip("LOUD: ../shared/relevance is absent, THE RANKING WAS NOT MEASURED")
 	}
 	var all []mirror.Page
 	ids := map[string]uint32{}

@@ -6,6 +6,7 @@ import "strings"
 // included. They find them again in a text, for passages and highlights.
 type Terms struct {
 	words    *analyser
+	stops    bool // stop words are words
 	exact    map[string]Mark
 	starts   []string
 	startsAs []Mark
@@ -21,7 +22,7 @@ type Mark struct {
 }
 
 func (s *search) terms(asked question) *Terms {
-	t := &Terms{words: s.words, exact: map[string]Mark{}}
+	t := &Terms{words: s.words, stops: asked.stops, exact: map[string]Mark{}}
 	for i := range s.parts {
 		p := &s.parts[i]
 		if p.not {
@@ -67,7 +68,7 @@ func (t *Terms) find(w token) (Mark, bool) {
 		}
 	} else {
 		for l := range languages {
-			if m, ok := t.exact[t.words.stems.of(l, w.word)]; ok && !t.words.tongues.stop[l][string(w.word)] {
+			if m, ok := t.exact[t.words.stems.of(l, w.word)]; ok && (t.stops || !t.words.tongues.stop[l][string(w.word)]) {
 				return m, true
 			}
 		}
