@@ -270,16 +270,20 @@ func (s *Sync) render(p confluence.Page) (text string, err error) {
 	return doc.Markdown(s.view(p.SpaceKey)).Text, nil
 }
 
-// view is how the tools show pages.
+// view is how the tools show pages: links lead to what a person opens.
 func (s *Sync) view(spaceKey string) markup.View {
+	base := s.cfg.Source.Describe().BaseURL
+	if base == "" { // behind the gateway, until an answer has told it
+		base = s.cfg.BaseURL
+	}
 	return markup.View{PageURL: func(space, title string) string {
-		if s.cfg.BaseURL == "" {
+		if base == "" {
 			return ""
 		}
 		if space == "" {
 			space = spaceKey
 		}
-		return s.cfg.BaseURL + "/display/" + url.PathEscape(space) + "/" + strings.ReplaceAll(url.PathEscape(title), "%20", "+")
+		return base + "/display/" + url.PathEscape(space) + "/" + strings.ReplaceAll(url.PathEscape(title), "%20", "+")
 	}}
 }
 

@@ -12,6 +12,7 @@ import (
 // All errors are *confluence.Error; NotFound from Extras means that the site
 // does not have this operation any more.
 type Source interface {
+	Describe() confluence.Site
 	CurrentUser(ctx context.Context) (confluence.User, error)
 	OpenToAnonymous(ctx context.Context) (bool, error)
 	Spaces(ctx context.Context, f confluence.SpaceFilter, p confluence.Paging) (confluence.List[confluence.Space], error)

@@ -55,7 +55,7 @@ func (p *pass) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.job.full && m.Began.IsZero() {
+	if p.job.full && p.report.Started.Sub(m.Began) >= p.s.cfg.FullInterval { // else an unfinished one goes on
 		m.Began = p.report.Started
 		if err := p.s.setMarks(ctx, m); err != nil {
 			return err

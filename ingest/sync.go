@@ -25,7 +25,7 @@ type Config struct {
 	Integration guard.Integration
 	Spaces      []string // keys; empty: all of type global, knowledge_base and collaboration
 	BlogPosts   bool
-	BaseURL     string // what a person opens, for links in rendered text; may be empty
+	BaseURL     string // what a person opens, where the source cannot tell; may be empty
 	Source      Source
 	Mirror      Mirror
 	Now         func() time.Time
