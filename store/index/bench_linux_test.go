@@ -27,11 +27,11 @@ import (
 )
 
 // go test -bench . -benchtime 1x -args -pages 100000 -json figures.json
-func benchFlags() (pages *int, out *string) {
-	return flag.Int("pages", 20_000, "pages of the benchmarks' corpus"), flag.String("json", "", "file the benchmarks' figures are written to")
-}
-
-var benchPages, benchJSON = benchFlags()
+var (
+	benchPages  = flag.Int("pages", 20_000, "pages of the benchmarks' corpus")
+	benchJSON   = flag.String("json", "", "file the benchmarks' figures are written to")
+	benchOthers = flag.Bool("others", true, "measure stock bleve and FTS5 too")
+)
 
 // figure is one cell of the table: times in milliseconds, and how many times
 // longer others took for the same questions.
@@ -93,7 +93,9 @@ func BenchmarkSearch(b *testing.B) {
 		}
 		r.Heap = heap()
 		require.NoError(b, x.Close())
-		r.baseline(b, z, all)
+		if *benchOthers {
+			r.baseline(b, z, all)
+		}
 		r.print(b)
 	}
 }
