@@ -9,11 +9,15 @@ import (
 	"confluence-mcp/store/mirror"
 )
 
+// bodyless reports that a page is mirrored without its body, because that is
+// too large: then its text is its title.
+func bodyless(p mirror.Page) bool { return p.Body == "" && p.Text != "" && p.Text == p.Title }
+
 // Page implements tools.PageSource. Earlier versions and rendered bodies are
 // Confluence's, and so are drafts, which the mirror does not have.
 func (s *site) Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
 	if opt.Version == 0 && opt.Format != confluence.ExportView {
-		if p, ok := s.have(ctx, id); ok && p.Type != confluence.TypeFolder {
+		if p, ok := s.have(ctx, id); ok && p.Type != confluence.TypeFolder && (opt.Format == confluence.NoBody || !bodyless(p)) {
 			out := copyOf(p)
 			if opt.Format == confluence.NoBody {
 				out.Body = ""
