@@ -154,6 +154,7 @@ func (k *keyring) Authenticate(ctx context.Context, bearer string) (server.Agent
 		}
 	}
 	if err == nil {
+		a.Identity.AccountID = k.e.sites.Known(a.Identity.Integration, a.Identity.AccountID)
 		k.touch(ctx, a)
 	}
 	return a, err

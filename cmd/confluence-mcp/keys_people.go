@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
@@ -31,12 +32,30 @@ func (e *engine) byEmail(ctx context.Context, who store.Person) (identity.Caller
 	return fixedIdentity(who.Integration, account), nil
 }
 
+// accountPatience is how long Confluence may take to say who the connecting
+// account is, while somebody waits to be let in.
+const accountPatience = 3 * time.Second
+
 // accountOf finds the one account of an integration with this address; "" when
-// there is none, or several, or the copy of Confluence is not open yet.
+// there is none, or several, or nobody can tell now.
 func (e *engine) accountOf(ctx context.Context, integration, email string) (string, error) {
-	if account := e.sites.Account(ctx, integration, email); account != email {
+	if account := e.sites.Known(integration, email); account != email {
 		return account, nil
 	}
+	account, err := e.copiedAccount(ctx, integration, email)
+	if account != "" || err != nil {
+		return account, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountPatience)
+	defer cancel()
+	if account = e.sites.Account(ctx, integration, email); account != email {
+		return account, nil
+	}
+	return "", nil
+}
+
+// copiedAccount finds the account in the copy of Confluence, where there is one.
+func (e *engine) copiedAccount(ctx context.Context, integration, email string) (string, error) {
 	open := e.copy.copy.Load()
 	id, err := e.sites.ID(integration)
 	if open == nil || err != nil {

@@ -25,7 +25,9 @@ import (
 func TestA01_A02_A04_A05_A08_A09_A11_B01_B05_B08_RefusedRequestsReachNothing(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	p := serveProduct(t, site.URL, botToken)
-	good := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` + statelessMeta + `,"name":"confluence_get_page","arguments":{"page_id":"1001"}}}`
+	before := quiet(t, site)
+	settled := len(site.Requests(0))
+	good := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` + statelessMeta + `,"name":"confluence_get_page","arguments":{"page_id":"1001","fresh":true}}}`
 	headers := func(name, value string) map[string]string {
 		h := map[string]string{"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "confluence_get_page"}
 		if name != "" {
@@ -77,9 +79,9 @@ func TestA01_A02_A04_A05_A08_A09_A11_B01_B05_B08_RefusedRequestsReachNothing(t *
 		require.NoError(t, err)
 		assert.Contains(t, string(line[:n]), " 403 ")
 	})
-	assert.Empty(t, site.Requests(0), "nothing reached Confluence")
+	assert.Len(t, site.Requests(0), settled, "nothing reached Confluence")
 	assert.Equal(t, http.StatusOK, p.send(http.MethodPost, "/mcp", annKey, good, headers("", "")).status, "the same request, unspoilt")
-	reached := site.Requests(0)
+	reached := site.Requests(0)[settled:]
 	require.NotEmpty(t, reached)
 	for _, r := range reached {
 		assert.Equal(t, "u-bot", r.User, "Confluence is asked with its own credential, never with the caller's")
@@ -168,6 +170,7 @@ func TestA13_AFloodDoesNotReachOthers(t *testing.T) {
 func TestA14_HiddenToolsTakeAsLongAsUnknownOnes(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	p := serveProduct(t, site.URL, botToken)
+	settled := len(site.Requests(0))
 	ask := func(name string) (string, time.Duration) {
 		began := time.Now()
 		got := p.rpc(bobKey, "tools/call", name, `"arguments":{"page_id":"1001"}`)
@@ -188,7 +191,7 @@ func TestA14_HiddenToolsTakeAsLongAsUnknownOnes(t *testing.T) {
 	assert.Equal(t, first, text, "another case is another name")
 	unknown, hidden := middle(times[names[0]]), middle(times[names[1]])
 	assert.Less(t, (unknown - hidden).Abs(), raceFactor*2*time.Millisecond+min(unknown, hidden), "unknown %s, hidden %s", unknown, hidden)
-	assert.Empty(t, site.Requests(0))
+	assert.Len(t, site.Requests(0), settled)
 	assert.Empty(t, p.audit(), "a tool nobody knows is not decided about")
 }
 
