@@ -25,7 +25,6 @@ import (
 func TestA01_A02_A04_A05_A08_A09_A11_B01_B05_B08_RefusedRequestsReachNothing(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	p := serveProduct(t, site.URL, botToken)
-	before := quiet(t, site)
 	settled := len(site.Requests(0))
 	good := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` + statelessMeta + `,"name":"confluence_get_page","arguments":{"page_id":"1001","fresh":true}}}`
 	headers := func(name, value string) map[string]string {
