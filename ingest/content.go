@@ -64,7 +64,7 @@ func (w *sweep) content(ctx context.Context) error {
 				return err
 			}
 			put++
-			w.worksTo(begun + (wholeSpace-shares[3]-begun)*put/len(chunks))
+			w.worksTo(begun + (wholeSpace-shares[3]-begun)*min(put, len(chunks))/len(chunks))
 		}
 		return nil
 	})

@@ -63,8 +63,8 @@ func TestAHugePageIsMirroredWithoutItsBody(t *testing.T) {
 	}
 	assert.Zero(t, b.pass(false).Read, "it is not read again until it changes")
 
-	b.page("7002", "Small by now", "<p>small</p>")
-	b.page("7003", "Small by now", "<p>small</p>")
+	b.page("7002", "Small, the one", "<p>small</p>")
+	b.page("7003", "Small, the other", "<p>small</p>")
 	require.Equal(t, 2, b.pass(false).Changed)
 	assert.Equal(t, "<p>small</p>", b.copyOf("7003").Body)
 	b.clean()

@@ -18,6 +18,7 @@ import (
 // Caps on answers, in bytes after decompression.
 const (
 	maxList  = 32 << 20
+	maxBulk  = 4 << 20  // of bodies: it is held twice, as it came and decoded
 	maxPage  = 8 << 20  // Confluence refuses bodies over 5 MB; escaping adds to them
 	maxLong  = 64 << 20 // of a body of which a part is kept
 	maxError = 64 << 10

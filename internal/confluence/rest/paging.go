@@ -39,7 +39,9 @@ func listCursor[R, T any](ctx context.Context, c *Client, req *call, p confluenc
 	if err := checkCursor(p.Cursor); err != nil {
 		return confluence.List[T]{}, about(err, req)
 	}
-	req.limit = maxList
+	if req.limit == 0 {
+		req.limit = maxList
+	}
 	req.set("cursor", p.Cursor)
 	b, err := fetch[batch[R]](ctx, c.w, req)
 	if err != nil {

@@ -27,6 +27,7 @@ func (c *Client) Bodies(ctx context.Context, contentType string, ids []string) (
 	req := read(op, "", "/wiki/api/v2/"+collection).set("status", confluence.StatusCurrent)
 	req.query["id"] = ids
 	req.set("body-format", string(confluence.Storage)).set("limit", itoa(maxV2Limit))
+	req.limit = maxBulk
 	l, err := listCursor(ctx, c, req, confluence.Paging{}, c.shapePage(kind))
 	if err != nil {
 		return nil, outward(err)
