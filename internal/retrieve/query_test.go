@@ -200,7 +200,11 @@ func TestFacetsCountWhatTheCallerSees(t *testing.T) {
 func TestNearWordsAreSaid(t *testing.T) {
 	b := fresh(t)
 	b.sync(1, eng, staff, pages(1, "kubernetes")...)
-	a := b.ask(caller("bob"), retrieve.Question{Text: "kubernetis"})
+	var a retrieve.Answer
+	require.Eventually(t, func() bool { // the index gives near words little time
+		a = b.ask(caller("bob"), retrieve.Question{Text: "kubernetis"})
+		return !a.Cut
+	}, 10*time.Second, time.Millisecond)
 	assert.True(t, a.Near)
 	require.Len(t, a.Results, 1)
 	assert.Equal(t, "kubernetes", a.Results[0].Text)
@@ -216,4 +220,22 @@ func TestHostileQuestions(t *testing.T) {
 		last := b.index.asked[len(b.index.asked)-1]
 		assert.LessOrEqual(t, len(last.Text), 10_000)
 	}
+}
+
+func TestNearWordsGoOnOverPages(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, pages(7, "kubernetes")...)
+	q := retrieve.Question{Text: "kubernetis", Limit: 3}
+	seen := map[string]bool{}
+	for {
+		a := b.ask(caller("bob"), q)
+		require.NotEmpty(t, a.Results)
+		for _, r := range a.Results {
+			seen[r.PageID] = true
+		}
+		if q.Cursor = a.Next; q.Cursor == "" {
+			break
+		}
+	}
+	assert.Len(t, seen, 7)
 }
