@@ -90,11 +90,12 @@ func listContent(v *site.View, q request) (any, error) {
 	if status == "" {
 		status = "current"
 	}
+	space, title := q.query("spaceKey"), q.query("title")
 	var found []*site.Content
-	for c := range v.Walk(site.Query{Type: kind}) {
-		if (status == "any" || c.Status == status) && matches(q.query("spaceKey"), c.Space) && matches(q.query("title"), c.Title) {
-			found = append(found, c)
-		}
+	for c := range v.Walk(site.Query{Type: kind, Keep: func(c *site.Content) bool {
+		return (status == "any" || c.Status == status) && matches(space, c.Space) && matches(title, c.Title)
+	}}) {
+		found = append(found, c)
 	}
 	return q.contentPage(v, found, w, q.expand)
 }
