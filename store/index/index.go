@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type Config struct {
 	Log    Log
 	Now    func() time.Time
 	Logger *slog.Logger // told of damage and rebuilding; nil: nobody
+	// SlowTime is how long phrases, beginnings and near words of one question
+	// may take together; 0: 150 ms. What is found by then is the answer, Cut.
+	SlowTime time.Duration
 }
 
 // Status is how an index stands to its log.
@@ -71,6 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Index, error) {
 	if cfg.Log == nil || cfg.Now == nil {
 		return nil, &confluence.Error{Kind: confluence.Internal, Op: "open index", Message: "Log and Now must be set"}
 	}
+	cfg.SlowTime = cmp.Or(cfg.SlowTime, slowTime)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -148,7 +148,7 @@ func (r *rights) view(who string) *guard.View {
 
 func open(t *testing.T, log index.Log, dir string) *index.Index {
 	t.Helper()
-	x, err := index.Open(t.Context(), index.Config{Dir: dir, Log: log, Now: noon})
+	x, err := index.Open(t.Context(), index.Config{Dir: dir, Log: log, Now: noon, SlowTime: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, x.Close()) })
 	return x

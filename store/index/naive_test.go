@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -158,7 +159,7 @@ func TestSearchEqualsTheNaiveOne(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		log, n := newPages(), naive{map[uint32]mirror.Page{}}
 		dir := t.TempDir()
-		x, err := index.Open(t.Context(), index.Config{Dir: dir, Log: log, Now: noon})
+		x, err := index.Open(t.Context(), index.Config{Dir: dir, Log: log, Now: noon, SlowTime: time.Hour})
 		require.NoError(rt, err)
 		defer x.Close()
 		for range rapid.IntRange(1, 4).Draw(rt, "rounds") {

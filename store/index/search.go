@@ -29,8 +29,7 @@ type Query struct {
 	Facets       bool
 }
 
-// Limits of one answer, and the time that phrases, beginnings and near words
-// may take together.
+// Limits of one answer, and the default of Config.SlowTime.
 const (
 	defaultLimit = 10
 	mostHits     = 1000
@@ -75,7 +74,7 @@ func (x *Index) Search(ctx context.Context, v *guard.View, q Query) (a Answer, e
 		return Answer{}, err
 	}
 	defer x.giveBack(on)
-	s := search{ctx: ctx, view: v, query: q, words: x.words, top: top{limit: min(limit, mostHits), after: after}}
+	s := search{ctx: ctx, view: v, query: q, words: x.words, patience: x.cfg.SlowTime, top: top{limit: min(limit, mostHits), after: after}}
 	err = x.guarded(on, func() error {
 		a, err = s.answer(on, x.words.question(q.Text))
 		return err
@@ -86,7 +85,8 @@ func (x *Index) Search(ctx context.Context, v *guard.View, q Query) (a Answer, e
 // search is one question being answered.
 type search struct {
 	ctx      context.Context
-	slow     context.Context
+	slow     context.Context // ends when phrases and the like have had their time
+	patience time.Duration
 	view     *guard.View
 	query    Query
 	segs     []*live
@@ -103,7 +103,7 @@ type search struct {
 }
 
 func (s *search) answer(on *shelf, asked question) (Answer, error) {
-	slow, cancel := context.WithTimeout(s.ctx, slowTime)
+	slow, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 	s.slow, s.pools, s.arena = slow, &on.pools, on.pools.postings()
 	defer s.pools.giveBack(s.arena)
