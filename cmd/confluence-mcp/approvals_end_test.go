@@ -19,7 +19,6 @@ import (
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/identity"
-	"confluence-mcp/store"
 )
 
 func TestPendingApprovalsCanBeWithdrawn(t *testing.T) {
@@ -99,8 +98,7 @@ func (everyRight) MayAsk(context.Context, identity.Caller) (bool, error)     { r
 // nobody owns just now.
 func (p *product) loseAnswerOf(id string) {
 	p.t.Helper()
-	s, err := store.OpenPrecious(p.t.Context(), filepath.Join(p.dir, "data"), time.Now)
-	require.NoError(p.t, err)
+	s := p.folder()
 	desk, err := approval.New(p.t.Context(), approval.Config{Book: s, Rights: everyRight{}, Now: time.Now})
 	require.NoError(p.t, err)
 	desk.Bind(lost{})

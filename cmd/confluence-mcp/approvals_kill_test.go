@@ -23,6 +23,7 @@ import (
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
 )
 
@@ -160,11 +161,20 @@ func writesOf(site *emulatortest.Emulator, page string) int {
 	return p.Version.Number - 1
 }
 
+// folder opens the data of the product as its own commands do.
+func (p *product) folder() *store.Precious {
+	p.t.Helper()
+	dir := filepath.Join(p.dir, "data")
+	s, err := store.OpenPrecious(context.Background(), dir, time.Now)
+	require.NoError(p.t, err)
+	s.SealWith(&vault{choice: seal.Choice{File: filepath.Join(dir, keyFile)}, keys: s})
+	return s
+}
+
 // stateOf looks into the folder nobody owns just now.
 func (p *product) stateOf(id string) approval.State {
 	p.t.Helper()
-	s, err := store.OpenPrecious(context.Background(), filepath.Join(p.dir, "data"), time.Now)
-	require.NoError(p.t, err)
+	s := p.folder()
 	defer func() { assert.NoError(p.t, s.Close()) }()
 	r, err := s.Approval(context.Background(), id)
 	require.NoError(p.t, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -22,6 +23,7 @@ import (
 	"confluence-mcp/policies"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/reload"
+	"confluence-mcp/store"
 	"confluence-mcp/tools"
 )
 
@@ -32,15 +34,31 @@ const lookEvery = 2 * time.Second
 // configuration would know.
 func (p program) policyCommand() *cobra.Command {
 	var at place
-	deps := policyDeps{Out: p.out, Err: p.errOut, Profiles: func() (*policy.Set, error) { return p.profiles(at) }}
+	deps := policyDeps{In: p.in, Out: p.out, Err: p.errOut, Profiles: func() (*policy.Set, error) { return p.profiles(at) }}
 	for _, t := range tools.Every() {
 		deps.Tools = append(deps.Tools, policyTool{Name: t.Name, Group: t.Group, Action: t.Action})
 	}
+	deps.Audit = func(ctx context.Context, each func(string) error) error { return p.auditLines(ctx, at, each) }
 	c := newPolicyCommand(deps)
 	c.AddCommand(p.policyRevisionsCommand(&at), p.policyRollbackCommand(&at))
 	c.PersistentFlags().StringVar(&at.config, "config", "", "configuration `file` that names profiles_dir")
 	c.PersistentFlags().StringVar(&at.dataDir, "data-dir", "", "data `folder`; overrides the configuration")
 	return c
+}
+
+// auditLines hands the audit log of the data folder to each, line by line. The
+// owner of the folder, if there is one, exports it; files named on this command
+// line are this process's to read.
+func (p program) auditLines(ctx context.Context, at place, each func(string) error) error {
+	r, w := io.Pipe()
+	q := p
+	q.args, q.out, q.errOut = []string{"audit", "export"}, w, io.Discard
+	go func() {
+		w.CloseWithError(q.withPrecious(ctx, at, func(ctx context.Context, s *store.Precious) error { return q.exportAudit(ctx, s, 0) }))
+	}()
+	err := eachLine(r, each)
+	_ = r.Close() // lets the exporter end
+	return err
 }
 
 // profiles gives what is in force, or would be if a server started now.

@@ -25,11 +25,14 @@ const (
 
 // policyDeps is what the policy commands need of the program around them.
 type policyDeps struct {
+	In       io.Reader
 	Out, Err io.Writer
 	// Profiles loads every profile the server would know.
 	Profiles func() (*policy.Set, error)
 	// Tools names every tool with its cell.
 	Tools []policyTool
+	// Audit hands the lines of the data folder's audit log to each.
+	Audit func(ctx context.Context, each func(line string) error) error
 	// Resource loads a page for explain; nil leaves the flag out.
 	Resource func(ctx context.Context, pageID string) (policy.Resource, error)
 }

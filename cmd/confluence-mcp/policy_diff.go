@@ -15,11 +15,19 @@ import (
 func policyDiffCommand(deps policyDeps) *cobra.Command {
 	var asJSON bool
 	var samples int
+	var log string
 	cmd := &cobra.Command{
 		Use:   "diff BEFORE AFTER",
 		Short: "Say which calls a change allows or refuses (exit 5 when anything is widened)",
 		Args:  cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long: `Compare two profiles. Without --replay every way the rules can tell calls apart
+is judged. With --replay the calls of the audit log that were made under BEFORE
+are judged by both: log means the data folder's own, another word a file that
+audit export wrote, - standard input. Exit 5 when anything is widened.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if log != "" {
+				return replayProfiles(c.Context(), deps, args, log, asJSON)
+			}
 			before, err := resolveProfile(deps, args[0])
 			if err != nil {
 				return err
@@ -41,6 +49,7 @@ func policyDiffCommand(deps policyDeps) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&log, "replay", "", "judge the calls of this `log` instead: log, FILE or -")
 	cmd.Flags().IntVar(&samples, "samples", 0, "combinations judged in a cell that cannot be enumerated (default 200000)")
 	return cmd
 }
