@@ -80,10 +80,9 @@ func (p *Precious) Integrations(ctx context.Context) ([]Integration, error) {
 	return out, rows.Err()
 }
 
-// AddIntegration stores a new integration, with the sealed token that token
-// makes for its id; token may be nil. Kind Conflict when there is one of that
-// name.
-func (p *Precious) AddIntegration(ctx context.Context, name string, settings []byte, token func(id int64) ([]byte, error)) (id int64, err error) {
+// AddIntegration stores a new integration, with its sealed token if there is
+// one. Kind Conflict when there is one of that name.
+func (p *Precious) AddIntegration(ctx context.Context, name string, settings, token []byte) (id int64, err error) {
 	err = p.inTx(ctx, func(tx *sql.Tx) error {
 		now := at(p.now())
 		if id, err = integrationID(ctx, tx, name, now); err != nil {
@@ -99,11 +98,7 @@ func (p *Precious) AddIntegration(ctx context.Context, name string, settings []b
 		if token == nil {
 			return nil
 		}
-		record, err := token(id)
-		if err != nil {
-			return err
-		}
-		return putSealed(ctx, tx, IntegrationToken(id), record)
+		return putSealed(ctx, tx, IntegrationToken(id), token)
 	})
 	return id, err
 }

@@ -38,7 +38,7 @@ func (p program) withPrecious(ctx context.Context, pl place, work func(context.C
 // runInOwner has the owner run this very command line. What the command said
 // and how it ended come from there.
 func (p program) runInOwner(ctx context.Context, dir string) error {
-	code, err := owner.Run(ctx, dir, p.args, p.out, p.errOut)
+	code, err := owner.Run(ctx, dir, owner.Command{Args: p.args, In: p.given}, p.out, p.errOut)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (p program) examineData(ctx context.Context, cfg config.Config) finding {
 
 // examineOwner asks the owner for anything at all.
 func examineOwner(ctx context.Context, check, dir string, held *owner.Held) finding {
-	if _, err := owner.Run(ctx, dir, []string{"version"}, io.Discard, io.Discard); err != nil {
+	if _, err := owner.Run(ctx, dir, owner.Command{Args: []string{"version"}}, io.Discard, io.Discard); err != nil {
 		return finding{Check: check, Message: held.Error() + ", which does not answer", Next: "End that process and start the server again."}
 	}
 	return good(check, held.Error()+", which answers")

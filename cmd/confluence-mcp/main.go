@@ -40,6 +40,7 @@ type program struct {
 	getenv func(string) string
 	now    func() time.Time
 	args   []string // the words of this run
+	given  []byte   // what it read from in, for an owner that runs it instead
 	owned  *engine  // set while the owner of a data folder runs another process's command
 }
 

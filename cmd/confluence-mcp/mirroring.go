@@ -85,10 +85,21 @@ func (e *engine) openCopy(ctx context.Context, now func() time.Time, passive boo
 	return nil
 }
 
-// startCopy opens the copy behind the server's back, so that a client is
-// answered at once.
-func (e *engine) startCopy(now func() time.Time) {
+// stdioHead is how long a stdio client goes before the mirror: many are started
+// to list their tools and ended again.
+const stdioHead = 500 * time.Millisecond
+
+// startCopy opens the copy behind the server's back, after a while, so that a
+// client is answered at once.
+func (e *engine) startCopy(ctx context.Context, now func() time.Time, after time.Duration) {
 	e.opening.Go(func() {
+		wait := time.NewTimer(after)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+			return
+		case <-wait.C:
+		}
 		if err := e.openCopy(context.Background(), now, false); err != nil {
 			e.logger.Error("the mirror could not be opened; Confluence is asked for everything", "err", err)
 		}

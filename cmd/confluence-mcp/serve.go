@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -124,7 +125,7 @@ func (p program) serveHTTP(ctx context.Context, cfg config.Config, f serveFlags)
 	if err != nil {
 		return &confluence.Error{Kind: confluence.Unavailable, Op: "listen", Ref: f.listen, Err: err, Message: err.Error(), Next: "Choose another address with --listen."}
 	}
-	e.startCopy(p.now)
+	e.startCopy(ctx, p.now, 0)
 	e.logger.Info("serving MCP", "url", "http://"+l.Addr().String()+"/mcp", "integrations", e.sites.Len(), "auth", !f.noAuth)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return srv.Serve(ctx, l) })
@@ -194,9 +195,9 @@ func (p program) serveOwned(ctx context.Context, own *owner.Owner, e *engine, sr
 	}
 	return owner.Handler{
 		Logger: e.logger,
-		Run: func(ctx context.Context, args []string, out, errOut io.Writer) int {
-			q := program{in: p.in, out: out, errOut: errOut, getenv: p.getenv, now: p.now, owned: e}
-			return q.run(ctx, args)
+		Run: func(ctx context.Context, c owner.Command, out, errOut io.Writer) int {
+			q := program{in: bytes.NewReader(c.In), out: out, errOut: errOut, getenv: p.getenv, now: p.now, owned: e}
+			return q.run(ctx, c.Args)
 		},
 		Stream: func(_ context.Context, args []string) (owner.Session, error) {
 			caller, err := e.streamCaller(args)

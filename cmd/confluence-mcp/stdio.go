@@ -103,10 +103,10 @@ func (p program) ownAndServe(ctx context.Context, own *owner.Owner, cfg config.C
 	if err != nil {
 		return err
 	}
-	e.startCopy(p.now)
 	e.logger.Info("serving MCP over stdio", "profile", caller.Profile, "integrations", e.sites.Len())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	e.startCopy(ctx, p.now, stdioHead)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.serveOwned(ctx, own, e, srv) })
 	g.Go(func() error { return e.watchProfiles(ctx, srv.ToolsChanged) })

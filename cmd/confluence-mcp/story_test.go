@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 //	stop NAME                SIGTERM and wait; its exit code must be 0
 //	hangup NAME              SIGHUP
 //	crash NAME               SIGKILL
-//	http METHOD PATH [KEY] [FILE]   one HTTP request to the server at $ADDR
+//	http METHOD PATH [KEY] [FILE]   one HTTP request to the server at $ADDR; KEY may be @FILE
 //	until PATTERN METHOD PATH [KEY] [FILE]   the same, again until the answer matches
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -260,14 +260,18 @@ func ask(ts *testscript.TestScript, args []string) string {
 	defer cancel()
 	var body io.Reader
 	if len(args) > 3 {
-		body = strings.NewReader(ts.ReadFile(args[3]))
+		body = strings.NewReader(strings.ReplaceAll(ts.ReadFile(args[3]), "${CONFLUENCE_URL}", ts.Getenv("CONFLUENCE_URL")))
 	}
 	req, err := http.NewRequestWithContext(ctx, args[0], "http://"+ts.Getenv("ADDR")+args[1], body)
 	ts.Check(err)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	if len(args) > 2 && args[2] != "-" {
-		req.Header.Set("Authorization", "Bearer "+args[2])
+		key := args[2]
+		if file, ok := strings.CutPrefix(key, "@"); ok {
+			key = strings.TrimSpace(ts.ReadFile(file))
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	for _, h := range modernHeaders(ts, args) {
 		req.Header.Set(h[0], h[1])
@@ -291,6 +295,9 @@ func modernHeaders(ts *testscript.TestScript, args []string) [][2]string {
 		Params struct{ Name string }
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[3])), &m))
+	if m.Method == "" {
+		return nil // it is REST
+	}
 	out := [][2]string{{"MCP-Protocol-Version", "2026-07-28"}, {"Mcp-Method", m.Method}}
 	if m.Params.Name != "" {
 		out = append(out, [2]string{"Mcp-Name", m.Params.Name})

@@ -116,11 +116,11 @@ func (in question) question() (retrieve.Question, error) {
 		Type: in.Filters.Type, Label: in.Filters.Label, AuthorID: in.Filters.AuthorID, AncestorID: in.Filters.AncestorID}
 	switch {
 	case in.Query == "":
-		return q, wrong("query is empty", `Send words, or "*" for every page.`)
+		return q, wrong("The query is empty", `Send words, or "*" for every page.`)
 	case in.Limit < 0 || in.Limit > maxResults:
-		return q, wrong("limit is not from 1 to 100", "Leave it out for 10, and go on with the cursor.")
+		return q, wrong("The limit is not from 1 to 100", "Leave it out for 10, and go on with the cursor.")
 	case q.Type != "" && q.Type != confluence.TypePage && q.Type != confluence.TypeBlogPost:
-		return q, wrong("filters.type is neither page nor blogpost", "Leave it out for both.")
+		return q, wrong("The filter type is neither page nor blogpost", "Leave it out for both.")
 	}
 	if in.Filters.UpdatedSince == "" {
 		return q, nil
@@ -131,7 +131,7 @@ func (in question) question() (retrieve.Question, error) {
 			return q, nil
 		}
 	}
-	return q, wrong("filters.updated_since is no date", "Send 2026-01-31 or 2026-01-31T12:00:00Z.")
+	return q, wrong("The filter updated_since is no date", "Send 2026-01-31 or 2026-01-31T12:00:00Z.")
 }
 
 func wrong(message, next string) error {

@@ -13,9 +13,15 @@ import (
 	"strings"
 )
 
-// Run sends a command line to the owner of dir and copies what it prints. The
-// answer is the command's exit code. Cancelling ctx ends the command.
-func Run(ctx context.Context, dir string, args []string, out, errOut io.Writer) (int, error) {
+// Command is a command line and what it is given on standard input.
+type Command struct {
+	Args []string
+	In   []byte
+}
+
+// Run sends a command to the owner of dir and copies what it prints. The answer
+// is the command's exit code. Cancelling ctx ends the command.
+func Run(ctx context.Context, dir string, c Command, out, errOut io.Writer) (int, error) {
 	n, err := read(dir)
 	if err != nil {
 		return 1, fmt.Errorf("reach the owner of %s: %w", dir, err)
@@ -23,7 +29,7 @@ func Run(ctx context.Context, dir string, args []string, out, errOut io.Writer) 
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", n.Socket)
 	}}}
-	body, err := json.Marshal(request{Args: args})
+	body, err := json.Marshal(request(c))
 	if err != nil {
 		return 1, err
 	}

@@ -93,16 +93,16 @@ func serve(t *testing.T, dir string, h owner.Handler) {
 
 func TestCommandRunsInTheOwner(t *testing.T) {
 	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), strings.Repeat("long-", 30))} {
-		serve(t, dir, owner.Handler{Run: func(_ context.Context, args []string, out, errOut io.Writer) int {
-			fmt.Fprintln(out, "ran", args)
+		serve(t, dir, owner.Handler{Run: func(_ context.Context, c owner.Command, out, errOut io.Writer) int {
+			fmt.Fprintln(out, "ran", c.Args, string(c.In))
 			fmt.Fprintln(errOut, "warned")
 			return 3
 		}})
 		var out, errOut bytes.Buffer
-		code, err := owner.Run(context.Background(), dir, []string{"agents", "list"}, &out, &errOut)
+		code, err := owner.Run(context.Background(), dir, owner.Command{Args: []string{"agents", "list"}, In: []byte("given")}, &out, &errOut)
 		require.NoError(t, err)
 		assert.Equal(t, 3, code)
-		assert.Equal(t, "ran [agents list]\n", out.String())
+		assert.Equal(t, "ran [agents list] given\n", out.String())
 		assert.Equal(t, "warned\n", errOut.String())
 	}
 }
@@ -111,7 +111,7 @@ func TestCancelledCommandEndsInTheOwner(t *testing.T) {
 	dir := t.TempDir()
 	ended := make(chan struct{})
 	started := make(chan struct{})
-	serve(t, dir, owner.Handler{Run: func(ctx context.Context, _ []string, _, _ io.Writer) int {
+	serve(t, dir, owner.Handler{Run: func(ctx context.Context, _ owner.Command, _, _ io.Writer) int {
 		close(started)
 		<-ctx.Done()
 		close(ended)
@@ -119,7 +119,7 @@ func TestCancelledCommandEndsInTheOwner(t *testing.T) {
 	}})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-started; cancel() }()
-	_, err := owner.Run(ctx, dir, []string{"sync"}, io.Discard, io.Discard)
+	_, err := owner.Run(ctx, dir, owner.Command{Args: []string{"sync"}}, io.Discard, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 	<-ended
 }
@@ -154,7 +154,7 @@ func TestStreamCarriesBytesBothWays(t *testing.T) {
 }
 
 func TestNobodyAtHome(t *testing.T) {
-	_, err := owner.Run(context.Background(), t.TempDir(), nil, io.Discard, io.Discard)
+	_, err := owner.Run(context.Background(), t.TempDir(), owner.Command{}, io.Discard, io.Discard)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 

@@ -15,7 +15,7 @@ import (
 // Handler is what an owner does for other processes.
 type Handler struct {
 	// Run executes a command line and gives its exit code.
-	Run func(ctx context.Context, args []string, out, errOut io.Writer) int
+	Run func(ctx context.Context, c Command, out, errOut io.Writer) int
 	// Stream judges a request for a stream and gives what serves it until it
 	// ends; its error is told to the asker as [Refused].
 	Stream func(ctx context.Context, args []string) (Session, error)
@@ -28,6 +28,7 @@ type Session func(ctx context.Context, rw io.ReadWriter) error
 // request is the body of both calls; the words of a command line.
 type request struct {
 	Args []string `json:"args"`
+	In   []byte   `json:"in,omitempty"`
 }
 
 // frame is one line of the answer to a run: some output, or the exit code.
@@ -80,7 +81,7 @@ func (h Handler) run(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	lines := &frameWriter{w: w}
-	code := h.Run(r.Context(), req.Args, part{lines, func(b []byte) frame { return frame{Out: b} }}, part{lines, func(b []byte) frame { return frame{Err: b} }})
+	code := h.Run(r.Context(), Command(req), part{lines, func(b []byte) frame { return frame{Out: b} }}, part{lines, func(b []byte) frame { return frame{Err: b} }})
 	lines.send(frame{Exit: &code})
 }
 

@@ -22,7 +22,7 @@ import (
 type Store interface {
 	IntegrationID(ctx context.Context, name string) (int64, error)
 	Integrations(ctx context.Context) ([]store.Integration, error)
-	AddIntegration(ctx context.Context, name string, settings []byte, seal func(id int64) ([]byte, error)) (int64, error)
+	AddIntegration(ctx context.Context, name string, settings, token []byte) (int64, error)
 	ChangeIntegration(ctx context.Context, id int64, settings, token []byte) error
 	RemoveIntegration(ctx context.Context, id int64) error
 }
@@ -204,7 +204,7 @@ func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integratio
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !nameForm.MatchString(name) {
-		return Integration{}, wrong("name is not made of letters, digits, dots, hyphens and underscores", `Send for example "acme".`)
+		return Integration{}, wrong("The name is not made of letters, digits, dots, hyphens and underscores", `Send for example "acme".`)
 	}
 	if _, err := r.find(name); err == nil {
 		return Integration{}, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.name", Op: "add integration", Ref: name, Message: "There is an integration of that name.", Next: "Choose another name, or change that one."}
@@ -221,7 +221,14 @@ func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integratio
 	if err != nil {
 		return Integration{}, err
 	}
-	if e.ID, err = r.cfg.Store.AddIntegration(ctx, name, raw, r.sealer(ctx, token)); err != nil {
+	if e.ID, err = r.cfg.Store.IntegrationID(ctx, name); err != nil {
+		return Integration{}, err
+	}
+	sealed, err := r.sealed(ctx, e.ID, token)
+	if err != nil {
+		return Integration{}, err
+	}
+	if _, err := r.cfg.Store.AddIntegration(ctx, name, raw, sealed); err != nil {
 		return Integration{}, err
 	}
 	r.all = append(r.all, e)
@@ -240,11 +247,12 @@ func (r *Registry) connect(ctx context.Context, e *entry) error {
 	return nil
 }
 
-func (r *Registry) sealer(ctx context.Context, token seal.Secret) func(id int64) ([]byte, error) {
+// sealed is a token as it is kept, nil for none.
+func (r *Registry) sealed(ctx context.Context, id int64, token seal.Secret) ([]byte, error) {
 	if token.Empty() {
-		return nil
+		return nil, nil
 	}
-	return func(id int64) ([]byte, error) { return r.cfg.Vault.Seal(ctx, store.IntegrationToken(id), token) }
+	return r.cfg.Vault.Seal(ctx, store.IntegrationToken(id), token)
 }
 
 // test makes sure that settings can work before they are kept.
@@ -277,7 +285,7 @@ func (r *Registry) Change(ctx context.Context, name string, s Settings) (Integra
 		changed.token, changed.HasToken = token, true
 	}
 	if values.BaseURL != e.Values.BaseURL && token.Empty() && e.HasToken {
-		return Integration{}, wrong("baseUrl is another site, but no token for it is given", "Send the token of that site as well: the present one must not go there.")
+		return Integration{}, wrong("The baseUrl is another site, but no token for it is given", "Send the token of that site as well: the present one must not go there.")
 	}
 	if err := r.test(ctx, changed); err != nil {
 		return Integration{}, err
@@ -286,11 +294,9 @@ func (r *Registry) Change(ctx context.Context, name string, s Settings) (Integra
 	if err != nil {
 		return Integration{}, err
 	}
-	var sealed []byte
-	if !token.Empty() {
-		if sealed, err = r.cfg.Vault.Seal(ctx, store.IntegrationToken(e.ID), token); err != nil {
-			return Integration{}, err
-		}
+	sealed, err := r.sealed(ctx, e.ID, token)
+	if err != nil {
+		return Integration{}, err
 	}
 	if err := r.cfg.Store.ChangeIntegration(ctx, e.ID, raw, sealed); err != nil {
 		return Integration{}, err

@@ -59,7 +59,7 @@ func (v Values) with(s Settings) (Values, seal.Secret, error) {
 	}
 	switch {
 	case s.Space != nil && s.Spaces != nil:
-		return v, seal.Secret{}, wrong("space and spaces are both set", "Send one of them.")
+		return v, seal.Secret{}, wrong("Both space and spaces are set", "Send one of them.")
 	case s.Space != nil:
 		v.Spaces = []string{*s.Space}
 	case s.Spaces != nil:
@@ -68,7 +68,7 @@ func (v Values) with(s Settings) (Values, seal.Secret, error) {
 	var token seal.Secret
 	if s.Token != nil {
 		if token = seal.NewSecret(*s.Token); token.Empty() {
-			return v, token, wrong("token is empty", "Leave it out to keep the present one.")
+			return v, token, wrong("The token is empty", "Leave it out to keep the present one.")
 		}
 	}
 	return v, token, v.check()
@@ -85,15 +85,15 @@ var spaceKey = regexp.MustCompile(`^[A-Za-z0-9~._-]{1,255}$`)
 func (v Values) check() error {
 	switch {
 	case v.Type != kind:
-		return wrong("settings.type is not confluence", `Send "confluence": nothing else can be connected.`)
+		return wrong("The type is not confluence", `Send "confluence": nothing else can be connected.`)
 	case v.UnsyncedVisibility != onlyAccount && v.UnsyncedVisibility != everybody:
-		return wrong("unsyncedVisibility is neither connected-admin-only nor public", "Leave it out for connected-admin-only.")
+		return wrong("The unsyncedVisibility is neither connected-admin-only nor public", "Leave it out for connected-admin-only.")
 	case len(v.Username) > 320 || strings.ContainsAny(v.Username, ":\r\n"):
-		return wrong("username is no account's e-mail address", "Send the address the API token belongs to.")
+		return wrong("The username is no account's e-mail address", "Send the address the API token belongs to.")
 	case len(v.Spaces) > maxSpaces:
-		return wrong("there are more than 1000 spaces", "Leave spaces out to mirror all.")
+		return wrong("There are more than 1000 spaces", "Leave spaces out to mirror all.")
 	case slices.ContainsFunc(v.Spaces, func(k string) bool { return !spaceKey.MatchString(k) }):
-		return wrong("spaces holds something that is no space key", `Send keys such as "ENG".`)
+		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG".`)
 	}
 	return checkAddress(v.BaseURL)
 }
@@ -103,7 +103,7 @@ func (v Values) check() error {
 func checkAddress(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return wrong("baseUrl is no address of a Confluence", "Send for example https://acme.atlassian.net/wiki.")
+		return wrong("The baseUrl is no address of a Confluence", "Send for example https://acme.atlassian.net/wiki.")
 	}
 	return nil
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"confluence-mcp/internal/api"
+	"confluence-mcp/internal/registry"
+)
+
+func (p program) integrationsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "integrations", Short: "The Confluence sites this server is connected with"}
+	c.AddCommand(p.integrationsListCommand(), p.integrationsShowCommand(), p.integrationsAddCommand(), p.integrationsRemoveCommand())
+	return c
+}
+
+func (p program) integrationsListCommand() *cobra.Command {
+	var at place
+	var asJSON bool
+	c := &cobra.Command{Use: "list", Short: "List them, and how they are", RunE: func(c *cobra.Command, _ []string) error {
+		return p.withCopy(c.Context(), at, func(_ context.Context, e *engine, _ *copied) error {
+			all := []api.Integration{}
+			for _, i := range e.registry.List() {
+				all = append(all, api.IntegrationOf(i, e.sites.Status()))
+			}
+			if asJSON {
+				return json.NewEncoder(p.out).Encode(map[string]any{"integrations": all})
+			}
+			for _, i := range all {
+				fmt.Fprintf(p.out, "%d  %s  %s  %s  %s\n", i.ID, i.Name, i.Settings.BaseURL, i.Connection, p.howItIs(i))
+			}
+			return nil
+		})
+	}}
+	at.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// howItIs is the sync of an integration in a few words.
+func (p program) howItIs(i api.Integration) string {
+	switch {
+	case i.Sync == nil:
+		return "not synced"
+	case i.Sync.Complete.IsZero():
+		return i.Sync.State + ", never read completely " + i.Sync.Error
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s, %d pages, read %s ago %s", i.Sync.State, i.Sync.Nodes, p.now().Sub(i.Sync.Complete).Round(time.Second), i.Sync.Error))
+}
+
+func (p program) integrationsShowCommand() *cobra.Command {
+	var at place
+	c := &cobra.Command{Use: "show INTEGRATION", Short: "Show one, by name or id, as JSON", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		return p.withCopy(c.Context(), at, func(_ context.Context, e *engine, _ *copied) error {
+			i, err := e.registry.Find(args[0])
+			if err != nil {
+				return err
+			}
+			enc := json.NewEncoder(p.out)
+			enc.SetIndent("", "  ")
+			return enc.Encode(api.IntegrationOf(i, e.sites.Status()))
+		})
+	}}
+	at.flags(c)
+	return c
+}
+
+type addFlags struct {
+	place
+	baseURL, username, visibility string
+	spaces                        []string
+	rights, noToken, json         bool
+}
+
+func (p program) integrationsAddCommand() *cobra.Command {
+	var f addFlags
+	c := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Connect a site; the token is read from standard input",
+		Long: `Connect a Confluence site. The token is read from standard input, never from the
+command line, where others see it. With --sync-access-rights the account must be
+able to read groups, their members and who may view spaces; that is tested first.
+With --no-token it is made ready for: confluence-mcp connect.`,
+		Example: `  confluence-mcp integrations add acme --base-url https://acme.atlassian.net/wiki --username bot@acme.example < token.txt
+  confluence-mcp integrations add acme --base-url https://acme.atlassian.net/wiki --no-token`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.integrationsAdd(c, f, args[0])
+		},
+	}
+	f.place.flags(c)
+	c.Flags().StringVar(&f.baseURL, "base-url", "", "`address` of the site, with /wiki on Cloud")
+	c.Flags().StringVar(&f.username, "username", "", "`e-mail` of the API token's account (Cloud)")
+	c.Flags().StringSliceVar(&f.spaces, "space", nil, "only these space `keys`; may be repeated")
+	c.Flags().BoolVar(&f.rights, "sync-access-rights", false, "show everybody what they may see in Confluence; else only the connecting account sees it")
+	c.Flags().StringVar(&f.visibility, "unsynced-visibility", "", "without rights: connected-admin-only (default) or `public`")
+	c.Flags().BoolVar(&f.noToken, "no-token", false, "connect by OAuth later")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	return c
+}
+
+// maxToken bounds what is read for a token, in bytes.
+const maxToken = 8 << 10
+
+func (p program) integrationsAdd(c *cobra.Command, f addFlags, name string) error {
+	word := "confluence"
+	s := registry.Settings{Type: &word, BaseURL: &f.baseURL, EnableAccessRightsSync: &f.rights}
+	if f.username != "" {
+		s.Username = &f.username
+	}
+	if f.visibility != "" {
+		s.UnsyncedVisibility = &f.visibility
+	}
+	if len(f.spaces) > 0 {
+		s.Spaces = &f.spaces
+	}
+	if !f.noToken {
+		raw, err := io.ReadAll(io.LimitReader(p.in, maxToken))
+		if err != nil {
+			return err
+		}
+		p.given = raw
+		token := strings.TrimSpace(string(raw))
+		if token == "" {
+			return usage("there is no token on standard input; give --no-token to connect by OAuth")
+		}
+		s.Token = &token
+	}
+	return p.withCopy(c.Context(), f.place, func(ctx context.Context, e *engine, _ *copied) error {
+		made, err := e.registry.Add(ctx, name, s)
+		if err != nil {
+			return err
+		}
+		if f.json {
+			return json.NewEncoder(p.out).Encode(api.IntegrationOf(made, e.sites.Status()))
+		}
+		_, err = fmt.Fprintf(p.out, "integration %s has id %d\n", made.Name, made.ID)
+		return err
+	})
+}
+
+func (p program) integrationsRemoveCommand() *cobra.Command {
+	var at place
+	c := &cobra.Command{Use: "remove INTEGRATION", Short: "Disconnect a site and forget its token and its copy; Confluence is not touched", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		return p.withCopy(c.Context(), at, func(ctx context.Context, e *engine, _ *copied) error {
+			if err := e.registry.Remove(ctx, args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(p.out, "integration %s is removed\n", args[0])
+			return err
+		})
+	}}
+	at.flags(c)
+	return c
+}
