@@ -5,12 +5,14 @@ import (
 	"strconv"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/mirror"
 )
 
 // Bounds of what is looked through for one page of a filtered listing.
 const (
 	sifted  = 1000
 	atATime = 100
+	looked  = 100 // comments whose page is asked for
 )
 
 // sift lists what the caller may see of an upstream listing. Its cursor counts
@@ -23,7 +25,7 @@ func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.
 	if limit <= 0 {
 		limit = atATime
 	}
-	shown, looked, up := 0, 0, confluence.Paging{Limit: atATime}
+	shown, read, up := 0, 0, confluence.Paging{Limit: atATime}
 	for {
 		rows, err := fetch(up)
 		if err != nil {
@@ -45,8 +47,8 @@ func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.
 				out.Items = append(out.Items, row)
 			}
 		}
-		looked += len(rows.Items)
-		if up.Cursor = rows.Next; up.Cursor == "" || looked >= sifted || len(rows.Items) == 0 {
+		read += len(rows.Items)
+		if up.Cursor = rows.Next; up.Cursor == "" || read >= sifted || len(rows.Items) == 0 {
 			return out, nil
 		}
 	}
@@ -113,22 +115,28 @@ func (g *guarded) Ancestors(ctx context.Context, id string) ([]confluence.Node, 
 // page it belongs to; there is no total, because Confluence counts for the
 // account.
 func (g *guarded) Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
+	left := looked
 	return sift(s.Paging, func(up confluence.Paging) (confluence.List[confluence.Hit], error) {
 		asked := s
 		asked.Paging, asked.Archived = up, false
 		return g.live.Search(ctx, asked)
-	}, func(h confluence.Hit) (bool, error) { return g.found(ctx, h) })
+	}, func(h confluence.Hit) (bool, error) { return g.found(ctx, h, &left) })
 }
 
-func (g *guarded) found(ctx context.Context, h confluence.Hit) (bool, error) {
+// found reports whether the caller sees what a hit belongs to. Only the page of a
+// comment has to be asked for, which is done so many times.
+func (g *guarded) found(ctx context.Context, h confluence.Hit, left *int) (bool, error) {
 	var err error
 	switch h.Type {
 	case confluence.TypePage, confluence.TypeBlogPost, confluence.TypeFolder:
 		_, err = g.sees(ctx, h.ID)
 	case "comment":
+		if *left--; *left < 0 {
+			return false, nil
+		}
 		_, err = g.Comment(ctx, h.ID)
 	case "attachment":
-		_, err = g.Attachment(ctx, h.ID)
+		_, err = g.of.cfg.Mirror.Attachment(ctx, g.who, mirror.Ref{Integration: g.at, ID: h.ID})
 	case "space":
 		err = g.inSpace(ctx, h.SpaceKey)
 	default:
