@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/seal"
@@ -22,9 +23,16 @@ func (c *Client) OpenToAnonymous(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	l, err := nobody.Spaces(ctx, confluence.SpaceFilter{}, confluence.Paging{Limit: 1})
-	switch confluence.KindOf(err) {
+	var e *confluence.Error
+	if !errors.As(err, &e) {
+		return err == nil && len(l.Items) > 0, err
+	}
+	switch e.Kind {
 	case confluence.Expired, confluence.Denied, confluence.NotFound, confluence.Invalid:
 		return false, nil
 	}
-	return err == nil && len(l.Items) > 0, err
+	if e.StableCode() == "net.not_confluence" {
+		return false, nil // a page to log in at
+	}
+	return false, err
 }

@@ -105,8 +105,10 @@ func TestBodiesAndFoldersAndPeopleOfTheEmulator(t *testing.T) {
 	open, err := c.OpenToAnonymous(ctx)
 	require.NoError(t, err)
 	assert.True(t, open)
-	e.Apply(`{"kind":"site","anonymous":false}`)
-	open, err = c.OpenToAnonymous(ctx)
-	require.NoError(t, err)
-	assert.False(t, open)
+	for _, closed := range []string{`{"kind":"site","anonymous":false}`, `{"kind":"fault","match":"GET /wiki/api/v2/spaces","times":1,"action":{"status":200,"body":"<html>Log in</html>"}}`} {
+		e.Apply(closed)
+		open, err = c.OpenToAnonymous(ctx)
+		require.NoError(t, err)
+		assert.False(t, open)
+	}
 }
