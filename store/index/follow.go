@@ -76,7 +76,7 @@ func (x *Index) sound() (*shelf, error) {
 	if closed {
 		return nil, fmt.Errorf("the index is closed")
 	}
-	if s != nil && !s.isBroken() {
+	if s != nil && s.cause() == nil {
 		return s, nil
 	}
 	fresh, err := x.begin()
@@ -100,6 +100,10 @@ func (x *Index) replace(fresh, old *shelf) error {
 	old.drain()
 	if err := old.close(); err != nil {
 		x.cfg.Logger.Warn("the old search index was not closed cleanly", "cause", err)
+	}
+	if cause := old.cause(); cause != nil {
+		x.aside(filepath.Base(old.path), cause)
+		return nil
 	}
 	x.remove(old.path)
 	return nil

@@ -140,7 +140,7 @@ func (x *Index) Status() Status {
 	defer x.giveBack(s)
 	st.Documents = s.documents()
 	seq, ok := s.seq()
-	st.Seq, st.Rebuilding = seq, !ok || s.isBroken()
+	st.Seq, st.Rebuilding = seq, !ok || s.cause() != nil
 	if before, last, err := x.cfg.Log.Range(ctx); err == nil {
 		st.Behind = max(last-seq, 0)
 		st.Rebuilding = st.Rebuilding || seq < before || seq > last
@@ -196,7 +196,7 @@ func (x *Index) guarded(s *shelf, read func() error) (err error) {
 
 // broke remembers that a shelf must be replaced; the next Follow does it.
 func (x *Index) broke(s *shelf, cause error) {
-	if s.broken.CompareAndSwap(false, true) {
+	if s.damage.CompareAndSwap(nil, &cause) {
 		x.cfg.Logger.Error("the search index is damaged; it will be built again", "cause", cause)
 	}
 	x.mu.Lock()

@@ -286,7 +286,7 @@ func (s *search) score(p *part, to []float32, segment int) {
 // phrases reports whether a document has every phrase where it must, and none
 // where it must not.
 func (s *search) phrases(segment int, seg *live, doc uint32) (bool, error) {
-	var marks []byte
+	read := false
 	for i := range s.parts {
 		p := &s.parts[i]
 		if p.kind != phrase {
@@ -298,13 +298,14 @@ func (s *search) phrases(segment int, seg *live, doc uint32) (bool, error) {
 				s.cut = true
 				return false, nil
 			}
-			if marks == nil {
+			if !read {
 				var err error
-				if marks, err = seg.marks(doc); err != nil {
+				if s.marks, err = seg.marks(doc, s.marks); err != nil {
 					return false, err
 				}
+				read = true
 			}
-			has = slices.ContainsFunc(p.marks, func(form []byte) bool { return contains(marks, form) })
+			has = slices.ContainsFunc(p.marks, func(form []byte) bool { return contains(s.marks, form) })
 		}
 		if has == p.not {
 			return false, nil

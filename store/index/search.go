@@ -95,6 +95,7 @@ type search struct {
 	arena    *postings // of all parts
 	words    *analyser
 	parts    []part
+	marks    []byte // of the document being looked at
 	top      top
 	total    int
 	facets   *counting

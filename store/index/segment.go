@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -217,14 +216,16 @@ func (s *segment) fillLabels(labelled [][]uint32) {
 	}
 }
 
-// marks gives the words of a document's title and text, 3 bytes each.
-func (l *live) marks(doc uint32) ([]byte, error) {
-	var out []byte
+// marks gives the words of a document's title and text, 3 bytes each, in the
+// memory it is lent.
+func (l *live) marks(doc uint32, lent []byte) ([]byte, error) {
+	out := lent[:0]
 	err := l.bleve.Segment().VisitStoredFields(uint64(doc), func(name string, _ byte, value []byte, _ []uint64) bool {
 		if name == fieldMarks {
-			out = bytes.Clone(value)
+			out = append(out, value...)
+			return false
 		}
-		return out == nil
+		return true
 	})
 	return out, err
 }

@@ -30,8 +30,8 @@ type shelf struct {
 	segments segments
 	pools    pools
 	users    sync.WaitGroup
-	broken   atomic.Bool // what was read makes no sense
-	stuck    atomic.Bool // a write failed
+	damage   atomic.Pointer[error] // what was read made no sense
+	stuck    atomic.Bool           // a write failed
 
 	nearOnce sync.Once
 	nearBy   *levenshtein.LevenshteinAutomatonBuilder
@@ -170,7 +170,13 @@ func (s *shelf) documents() int {
 	return int(n)
 }
 
-func (s *shelf) isBroken() bool { return s.broken.Load() }
+// cause tells why the shelf must be replaced; nil while it need not.
+func (s *shelf) cause() error {
+	if e := s.damage.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
 
 // batchTime is how long bleve may take to write a batch out before it counts
 // as dead: its writer ends without a word when the files fail under it.
@@ -289,7 +295,9 @@ func (x *Index) aside(name string, cause error) {
 		x.remove(path)
 		return
 	}
+	x.mu.Lock()
 	x.damage = cause.Error()
+	x.mu.Unlock()
 	x.cfg.Logger.Error("the search index is damaged; it is put aside and built again", "cause", cause)
 	if old, err := filepath.Glob(filepath.Join(x.dir, asidePrefix+"*")); err == nil {
 		for _, o := range old {
