@@ -182,9 +182,10 @@ func TestB06_UnknownKeysDoNotHammerTheIssuer(t *testing.T) {
 	c.advance(askInterval)
 
 	const flood, workers, rounds = 10_000, 4, 5
-	took := make([]time.Duration, flood)
-	var p99 []time.Duration
-	for round := range rounds { // the machine has other things to do in some
+	good := p.token(now, nil)
+	bad, fine := make([]time.Duration, flood), make([]time.Duration, flood)
+	unhindered := false
+	for round := range rounds {
 		from, to := round*flood/rounds, (round+1)*flood/rounds
 		var wg sync.WaitGroup
 		for w := range workers {
@@ -192,22 +193,31 @@ func TestB06_UnknownKeysDoNotHammerTheIssuer(t *testing.T) {
 				for i := from + w; i < to; i += workers {
 					raw := part(t, map[string]string{"alg": "RS256", "typ": "at+jwt", "kid": fmt.Sprint("random-", i)}) + "." + base[1] + "." + base[2]
 					began := time.Now()
-					if _, err := j.Judge(t.Context(), raw); !assert.ErrorIs(t, err, oidc.ErrRefused) {
-						return
-					}
-					took[i] = time.Since(began)
+					_, err := j.Judge(t.Context(), raw)
+					bad[i] = time.Since(began)
+					assert.ErrorIs(t, err, oidc.ErrRefused)
+					began = time.Now()
+					_, err = j.Judge(t.Context(), good)
+					fine[i] = time.Since(began)
+					assert.NoError(t, err)
 				}
 			})
 		}
 		wg.Wait()
-		slices.Sort(took[from:to])
-		p99 = append(p99, took[from+(to-from)*99/100])
+		slow, usual := ninetyNine(bad[from:to]), ninetyNine(fine[from:to])
+		t.Logf("p99 of unknown keys %v, of good tokens among them %v", slow, usual)
+		unhindered = unhindered || slow < 50*time.Millisecond || slow < 3*usual // a busy machine slows both
 	}
+	assert.True(t, unhindered, "nobody waits for the issuer")
 	assert.LessOrEqual(t, p.fetches.Load(), int64(2), "the first fetch, and one for the whole flood")
 	assert.Equal(t, int64(1), p.configs.Load())
-	assert.Less(t, slices.Min(p99), 50*time.Millisecond, "p99 of a quiet round")
 	_, err = j.Judge(t.Context(), p.token(now, nil))
 	assert.NoError(t, err, "good tokens pass")
+}
+
+func ninetyNine(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*99/100]
 }
 
 // askInterval is the package's promise: at most one fetch in it.
