@@ -227,6 +227,7 @@ type linkAnswer struct {
 	AccountName string      `json:"accountName"`
 	Site        *oauth.Site `json:"site,omitempty"`
 	Missing     []string    `json:"missingScopes,omitempty"`
+	Lacks       []string    `json:"lacks,omitempty"` // tool groups and actions that miss scopes, and which
 	Reason      string      `json:"reason,omitempty"`
 	Warning     string      `json:"warning,omitempty"`
 	Ends        string      `json:"ends,omitempty"`

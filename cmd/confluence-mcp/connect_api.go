@@ -230,7 +230,11 @@ func (a *linkAPI) show(_ http.ResponseWriter, c linkCall) (any, error) {
 			people++
 		}
 		if g.Role == role && (role == oauth.Service || g.Account == account) {
-			out = append(out, a.l.p.answerLink(c.i, g, nil))
+			one := a.l.p.answerLink(c.i, g, nil)
+			if one.Lacks, err = a.l.lacks(c.i, g); err != nil {
+				return nil, err
+			}
+			out = append(out, one)
 		}
 	}
 	if role == oauth.Service {

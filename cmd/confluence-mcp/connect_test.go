@@ -179,6 +179,10 @@ func TestConnectionFromBeginToEnd(t *testing.T) {
 	require.Equal(t, exitOK, code, errOut)
 	assert.Contains(t, out, "acme is connected as Sync Bot to Acme")
 
+	out, errOut, code = p.command("doctor")
+	assert.Equal(t, exitOK, code, "%s %s", out, errOut)
+	assert.Contains(t, out, "answers as Sync Bot (u-bot)")
+
 	p.serveLinked()
 	p.finds("u-ann", "Beacon of B", "Private of B")
 	p.finds("u-bob", "Beacon of B")
@@ -211,6 +215,9 @@ func TestConnectionFromBeginToEnd(t *testing.T) {
 	p.call(opsKey, "search", map[string]any{"query": "lighthouse"})
 	assert.Empty(t, sites.Requests(mark), "nothing is asked of Atlassian any more")
 	p.stop()
+	out, _, code = p.command("doctor")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, out, "connect --integration acme")
 	assert.NotContains(t, p.errOut.String(), "emu-")
 	assert.NotContains(t, p.errOut.String(), "emulator-secret")
 }

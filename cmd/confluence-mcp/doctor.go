@@ -64,7 +64,11 @@ func (p program) examine(ctx context.Context, at place) []finding {
 		return append(out, bad("integrations", noSites()))
 	}
 	for _, in := range cfg.Integrations {
-		out = append(out, p.examineSite(ctx, in))
+		if in.Token.Empty() {
+			out = append(out, p.examineLink(ctx, cfg, in))
+		} else {
+			out = append(out, p.examineSite(ctx, in))
+		}
 	}
 	return out
 }
