@@ -91,4 +91,9 @@ func BenchmarkSync(b *testing.B) {
 		e.Apply(lines...)
 	})
 	run("full, nothing changed", true, nil)
+
+	// What a sync takes by itself: three passes of a process of its own.
+	alone := &box{t: b, site: e, URL: e.url, dir: b.TempDir()}
+	said, _ := alone.killed("never", 0)
+	fmt.Println("a process of its own (complete, bodies, peak MiB):", said)
 }
