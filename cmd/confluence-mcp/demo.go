@@ -37,6 +37,7 @@ type demoFlags struct {
 	profile string
 	as      string
 	dataDir string
+	own     *owner.Owner // of the data folder
 }
 
 func (p program) demoCommand() *cobra.Command {
@@ -101,6 +102,7 @@ func (p program) demo(ctx context.Context, f demoFlags) error {
 	if f.stdio {
 		return p.demoStdio(ctx, e, f, who)
 	}
+	f.own = own
 	return p.demoHTTP(ctx, e, f, people, who)
 }
 
@@ -142,7 +144,11 @@ func (p program) demoEngine(ctx context.Context, url, dir string) (*engine, []de
 		return nil, nil, err
 	}
 	in := config.Integration{Name: demoIntegration, BaseURL: url, Username: account.Email, Token: seal.NewSecret(account.Token), AccessRightsSync: true}
-	e, err := p.open(ctx, config.Config{DataDir: dir, Integrations: []config.Integration{in},
+	profiles, err := demoProfiles(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := p.open(ctx, config.Config{DataDir: dir, Integrations: []config.Integration{in}, ProfilesDir: profiles, SelfConfirm: true,
 		Sync: config.Sync{Interval: demoInterval, FullInterval: config.DefaultFullSync, BlogPosts: true}})
 	if err != nil {
 		return nil, nil, err
@@ -214,11 +220,11 @@ func (p program) demoHTTP(ctx context.Context, e *engine, f demoFlags, people []
 		return &confluence.Error{Kind: confluence.Unavailable, Op: "listen", Ref: f.listen, Err: err, Message: err.Error(), Next: "Choose another address with --listen."}
 	}
 	p.greet("http://"+l.Addr().String(), f.profile, who)
-	return srv.Serve(ctx, l)
+	return p.serveDemo(ctx, f.own, e, srv, l)
 }
 
 func demoAgent(who demo.Person, profile string) *server.Agent {
-	return &server.Agent{Name: "demo-" + who.Username, Authority: "demo", Owner: who.Username, Profile: profile, Admin: true,
+	return &server.Agent{Name: "demo-" + who.Username, Authority: "demo", Owner: who.Username, Profile: profile, Admin: true, Approver: true,
 		Identity: demoCaller(who, profile, identity.HTTP)}
 }
 
