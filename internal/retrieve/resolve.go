@@ -2,7 +2,9 @@ package retrieve
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,19 +25,26 @@ const (
 )
 
 // Resolve settles who a caller is: the integration by its name, the user by his
-// id, whatever named them (a user by id, username or e-mail), with memberships
-// that are at most 15 minutes old where they could be read.
+// id, whatever named them (a user by id, username or e-mail; an integration in
+// front of an access attribute by name or id), with memberships that are at most
+// 15 minutes old where they could be read.
 //
 // A user nobody knows, an integration that is not connected, and a user without
 // an integration where there are several give a caller of kind Nobody, who sees
 // public content and what his access attributes admit; it is never an error,
 // which would tell that the user does not exist. An unknown caller stays
-// unknown. What is resolved already stays as it is.
+// unknown. What is resolved already stays as it is. Kind Denied for the
+// connecting account, of which there are several when none is named.
 func (e *Engine) Resolve(ctx context.Context, c identity.Caller) (identity.Caller, error) {
 	if !c.Known() {
 		return c, nil
 	}
+	c.Access = e.attributes(c.Access)
 	at, found := e.Integration(c.Integration)
+	if !found && c.Kind == identity.Service {
+		return c, &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Op: "resolve caller",
+			Message: "The connecting account of no integration is meant, or of which one is not said.", Next: "Name one of the connected integrations."}
+	}
 	if !found {
 		return nobody(c, ""), nil
 	}
@@ -66,6 +75,22 @@ func (e *Engine) Resolve(ctx context.Context, c identity.Caller) (identity.Calle
 func nobody(c identity.Caller, integration string) identity.Caller {
 	c.Kind, c.Integration, c.AccountID, c.Email, c.Groups = identity.Nobody, integration, "", "", nil
 	return c
+}
+
+// attributes gives access attributes with the ids of integrations where they
+// have names.
+func (e *Engine) attributes(access []string) []string {
+	out := slices.Clone(access)
+	for i, a := range out {
+		where, rest, qualified := strings.Cut(a, ":")
+		if !qualified || where == "" || strings.HasPrefix(a, "group-") || strings.HasPrefix(a, "user-") {
+			continue
+		}
+		if at, found := e.Integration(where); found {
+			out[i] = strconv.FormatInt(at.ID, 10) + ":" + rest
+		}
+	}
+	return out
 }
 
 // person finds a user, having read his memberships again when they are old. One

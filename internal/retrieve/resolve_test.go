@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/retrieve"
 	"confluence-mcp/store/guard"
@@ -50,6 +51,14 @@ func TestACallerIsResolved(t *testing.T) {
 	got, err := b.Resolve(b.ctx, identity.Caller{})
 	require.NoError(t, err)
 	assert.False(t, got.Known())
+	_, err = b.Resolve(b.ctx, identity.Caller{Kind: identity.Service})
+	assert.Equal(t, confluence.Denied, confluence.KindOf(err), "the account of which of the two?")
+	named := identity.Public("t", "p", identity.HTTP)
+	named.Access = []string{"beta:group-A", "2:group-A", "gamma:group-A", "user-1:2", "group-acme:x", ":group-A"}
+	got, err = b.Resolve(b.ctx, named)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2:group-A", "2:group-A", "gamma:group-A", "user-1:2", "group-acme:x", ":group-A"}, got.Access)
+	assert.Equal(t, "beta:group-A", named.Access[0], "what was sent stays as it was")
 
 	b.sites = b.sites[:1]
 	got, err = b.Resolve(b.ctx, user("", "bob"))
