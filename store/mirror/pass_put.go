@@ -108,8 +108,10 @@ func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
 
 // digest is of everything that is stored but when it was read.
 func (c *Content) digest() []byte {
-	all, err := json.Marshal(c)
-	return rowHash(string(all), err)
+	head := *c
+	head.Body, head.Text = "", ""
+	all, err := json.Marshal(head)
+	return rowHash(string(all), c.Body, c.Text, err)
 }
 
 func (b *batch) putLabels(idx uint32, labels []string) error {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"strconv"
 	"time"
 
@@ -14,13 +15,13 @@ import (
 
 // rowHash is what a row that decides about rights, or a body, is written with.
 func rowHash(fields ...any) []byte {
-	all := make([]byte, 0, 256)
+	h := hashing{all: make([]byte, 0, 256)}
 	var one []byte
 	for _, f := range fields {
 		switch f := f.(type) {
 		case string:
-			all = append(strconv.AppendInt(all, int64(len(f)), 10), ':')
-			all = append(all, f...)
+			h.all = append(strconv.AppendInt(h.all, int64(len(f)), 10), ':')
+			h.text(f)
 			continue
 		case uint32:
 			one = strconv.AppendUint(one[:0], uint64(f), 10)
@@ -31,11 +32,44 @@ func rowHash(fields ...any) []byte {
 		default:
 			one = fmt.Append(one[:0], f)
 		}
-		all = append(strconv.AppendInt(all, int64(len(one)), 10), '=')
-		all = append(all, one...)
+		h.all = append(strconv.AppendInt(h.all, int64(len(one)), 10), '=')
+		h.all = append(h.all, one...)
 	}
-	sum := sha256.Sum256(all)
-	return sum[:16]
+	return h.sum()
+}
+
+// hashing collects what is hashed. Bodies go through it in pieces: a copy of
+// one may be megabytes.
+type hashing struct {
+	all    []byte
+	before hash.Hash // of what was before all; nil: nothing
+}
+
+func (h *hashing) text(s string) {
+	const piece = 32 << 10
+	for len(s) > piece {
+		h.all = append(h.all, s[:piece]...)
+		h.flush()
+		s = s[piece:]
+	}
+	h.all = append(h.all, s...)
+}
+
+func (h *hashing) flush() {
+	if h.before == nil {
+		h.before = sha256.New()
+	}
+	h.before.Write(h.all)
+	h.all = h.all[:0]
+}
+
+func (h *hashing) sum() []byte {
+	if h.before == nil {
+		sum := sha256.Sum256(h.all)
+		return sum[:16]
+	}
+	h.flush()
+	return h.before.Sum(nil)[:16]
 }
 
 func sound(hash []byte, fields ...any) bool { return bytes.Equal(hash, rowHash(fields...)) }
