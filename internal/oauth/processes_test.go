@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -64,6 +66,14 @@ func another(in io.Reader, out io.Writer) error {
 		return err
 	}
 	die := death{at: os.Getenv(envDies)}
+	if slices.Contains(stepsOfRotation, die.at) {
+		fmt.Fprintln(out, "ready")
+		ring, err = seal.OpenRing(ctx, provider, mortalKeys{db, die})
+		if err == nil {
+			_, err = ring.Rotate(ctx, mortalProvider{provider, die})
+		}
+		return err
+	}
 	grants, err := oauth.New(oauth.Config{Ring: ring, Vault: mortalVault{db, die}, Now: c.now, Transport: mortalWire{die},
 		App: oauth.App{ClientID: "emulator-client", ClientSecret: seal.NewSecret("emulator-secret"), RedirectURL: redirect, AuthURL: gateway, APIURL: gateway}})
 	if err != nil {
@@ -137,6 +147,42 @@ func (w mortalWire) RoundTrip(q *http.Request) (*http.Response, error) {
 	res, err := http.DefaultTransport.RoundTrip(q)
 	w.step("answered")
 	return res, err
+}
+
+// stepsOfRotation are all places a rotation of keys can die at that differ.
+var stepsOfRotation = []string{"master key made", "in the middle of the records", "records sealed anew", "before the old master key goes"}
+
+type mortalKeys struct {
+	*store.Precious
+	death
+}
+
+func (k mortalKeys) Reseal(ctx context.Context, key seal.Key, change func(seal.Place, []byte) ([]byte, error)) (int, error) {
+	seen := 0
+	n, err := k.Precious.Reseal(ctx, key, func(at seal.Place, sealed []byte) ([]byte, error) {
+		if seen++; seen == 2 {
+			k.step("in the middle of the records")
+		}
+		return change(at, sealed)
+	})
+	k.step("records sealed anew")
+	return n, err
+}
+
+type mortalProvider struct {
+	seal.KeyProvider
+	death
+}
+
+func (p mortalProvider) Renew(ctx context.Context) error {
+	err := p.KeyProvider.Renew(ctx)
+	p.step("master key made")
+	return err
+}
+
+func (p mortalProvider) Forget(ctx context.Context, but string) error {
+	p.step("before the old master key goes")
+	return p.KeyProvider.Forget(ctx, but)
 }
 
 // child is a started process.
@@ -247,6 +293,37 @@ func (r *rig) killed(step string) {
 	var ended *exec.ExitError
 	require.ErrorAs(r.t, err, &ended)
 	require.Equal(r.t, syscall.SIGKILL, ended.Sys().(syscall.WaitStatus).Signal())
+}
+
+func TestKilledWhileKeysRotate(t *testing.T) {
+	for _, step := range stepsOfRotation {
+		t.Run(step, func(t *testing.T) {
+			r := newRig(t)
+			s, _ := r.connected()
+			r.connect(oauth.Begin{Integration: 1, Role: oauth.Person, Account: "u-bob", Site: cloudB, Only: true}, "u-bob")
+			bob, err := r.grants.Person(t.Context(), 1, "u-bob")
+			require.NoError(t, err)
+			for range rounds(t, "OAUTH_KILLS", "2") {
+				c := r.start(step)
+				require.Error(t, c.cmd.Wait())
+				r.open() // as after a restart
+				s, err = r.grants.Service(t.Context(), 1)
+				require.NoError(t, err)
+				for _, one := range []*oauth.Source{s, bob} {
+					_, err = one.Token(t.Context())
+					require.NoError(t, err)
+				}
+			}
+			provider, err := seal.Choice{File: filepath.Join(r.dir, "seal.key")}.Open()
+			require.NoError(t, err)
+			n, err := r.ring.Rotate(t.Context(), provider)
+			require.NoError(t, err)
+			assert.Equal(t, 2, n)
+			text, err := os.ReadFile(filepath.Join(r.dir, "seal.key"))
+			require.NoError(t, err)
+			assert.Equal(t, 1, strings.Count(string(text), "\n"), "keys of what died are cleaned up")
+		})
+	}
 }
 
 func TestKilledAndLeftForLongerThanTheLeeway(t *testing.T) {
