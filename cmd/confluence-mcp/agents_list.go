@@ -83,7 +83,7 @@ func (p program) agentsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answers, err := p.allAgents(ctx, s, cfg)
+			answers, err := agentsOf(ctx, s, cfg, p.now())
 			if err != nil {
 				return err
 			}
@@ -95,9 +95,9 @@ func (p program) agentsListCommand() *cobra.Command {
 	return c
 }
 
-// allAgents are those of the configuration and those of the data folder, with
+// agentsOf are those of the configuration and those of the data folder, with
 // when they were last heard.
-func (p program) allAgents(ctx context.Context, s *store.Precious, cfg config.Config) ([]agentAnswer, error) {
+func agentsOf(ctx context.Context, s *store.Precious, cfg config.Config, now time.Time) ([]agentAnswer, error) {
 	kept, err := s.Agents(ctx)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (p program) allAgents(ctx context.Context, s *store.Precious, cfg config.Co
 		out = append(out, one)
 	}
 	for _, a := range kept {
-		one := answerAgent(a, p.now())
+		one := answerAgent(a, now)
 		one.LastUsed = day(heard[[2]string{"key", a.Name}])
 		out = append(out, one)
 	}

@@ -10,19 +10,35 @@ import (
 
 // newServer makes the server of an engine over HTTP, with the REST surface.
 func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) {
-	approvals := newApprovalAPI(e, p.now)
-	surface := api.New(api.Config{Query: e.copy, Integrations: e.registry, Runner: e.sites, Now: p.now, Logger: e.logger})
-	sc.Routes = map[string]http.Handler{}
-	maps.Copy(sc.Routes, approvals.routes())
-	maps.Copy(sc.Routes, surface.Routes())
-	connecting := &linkAPI{l: e.links}
-	maps.Copy(sc.Routes, connecting.routes())
+	routes, behind, err := p.routes(e)
+	if err != nil {
+		return nil, err
+	}
+	sc.Routes = routes
 	srv, err := server.New(sc)
 	if err != nil {
 		return nil, err
 	}
-	approvals.authenticate, approvals.challenge = srv.Authenticate, srv.Challenge
-	surface.Behind(srv)
-	connecting.gate = srv
+	behind(srv)
 	return srv, nil
+}
+
+// routes are the REST surface; behind puts it behind the gates of a server,
+// without which it answers nothing.
+func (p program) routes(e *engine) (routes map[string]http.Handler, behind func(*server.Server), err error) {
+	surface := api.New(api.Config{Query: e.copy, Integrations: e.registry, Runner: e.sites, Now: p.now, Logger: e.logger})
+	approvals, connecting := newApprovalAPI(e, p.now), &linkAPI{l: e.links}
+	agents := &agentAPI{approvalAPI: approvals}
+	routes = map[string]http.Handler{}
+	for _, some := range []map[string]http.Handler{surface.Routes(), approvals.routes(), connecting.routes(), auditAPI{approvals}.routes(), profileAPI{approvals}.routes(), agents.routes()} {
+		maps.Copy(routes, some)
+	}
+	if routes["GET /api/openapi.json"], err = approvals.openapiRoute(); err != nil {
+		return nil, nil, err
+	}
+	return routes, func(srv *server.Server) {
+		approvals.authenticate, approvals.challenge = srv.Authenticate, srv.Challenge
+		surface.Behind(srv)
+		connecting.gate, agents.gate = srv, srv
+	}, nil
 }

@@ -131,7 +131,13 @@ func (r request) read(into any) error {
 	if r.body == nil {
 		return wrong("There is no body", "Send a JSON object; see /api/openapi.json.")
 	}
-	dec := json.NewDecoder(bytes.NewReader(r.body))
+	return Strict(r.body, into)
+}
+
+// Strict decodes a body that [Gate.Body] has read. Kind Invalid for members that
+// are not of into, or of another type.
+func Strict(raw json.RawMessage, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Err: err, Message: "The body is not what this route takes: " + reason(err) + ".", Next: "See /api/openapi.json."}
