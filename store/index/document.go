@@ -18,7 +18,7 @@ import (
 //	n    three terms every document has, whose frequency is a number:
 //	     i = node's index + 1, l = words that are no stop words + 1, u = last saved, Unix seconds + 1
 //	k    keywords without frequency: T type, S integration:space key, L label, A author
-//	s    stored: 3 bytes a word of title and text, in order, for phrases
+//	s    stored: the words of title and text in order, for phrases (see marks.go)
 const (
 	fieldWords    = "t"
 	fieldNumbers  = "n"
@@ -36,10 +36,6 @@ const (
 	weightLabel   = 2
 	weightTitle   = 3
 )
-
-// markBytes is the size of a word in the field of marks. One page in a million
-// that has all words of a phrase elsewhere is taken for a match.
-const markBytes = 3
 
 type analyser struct {
 	tongues *tongues
@@ -71,15 +67,16 @@ type drafting struct {
 	slab   []bleve.TokenFreq
 	length int
 	marks  []byte
+	table  markTable
 }
 
 func (a *analyser) document(p *mirror.Page) *document {
 	words := len(p.Text)/10 + 16
 	d := &drafting{analyser: a, lang: a.tongues.of(p.Title, p.Text), terms: make(bleve.TokenFrequencies, words),
-		marks: make([]byte, 0, words*markBytes)}
+		marks: make([]byte, 0, 2*words)}
 	s := scanner{fold: a.tongues.fold}
 	d.add(&s, p.Title, weightTitle, true)
-	d.marks = append(d.marks, 0, 0, 0)
+	d.marks = d.table.append(d.marks, partingMark)
 	eachPart(p.Text, func(part string, heading bool) {
 		if heading {
 			d.add(&s, part, weightHeading, false)
@@ -112,7 +109,7 @@ func (d *drafting) add(s *scanner, part string, weight int, all bool) {
 		d.count(term, weight)
 		if !stop {
 			d.length++
-			d.marks = appendMark(d.marks, term)
+			d.marks = d.table.append(d.marks, mark(term))
 		}
 	}
 }
@@ -154,23 +151,6 @@ func eachPart(text string, each func(part string, heading bool)) {
 	if from < len(text) {
 		each(text[from:], false)
 	}
-}
-
-// appendMark adds 24 bits of a word's hash (FNV-1a, folded), never 0.
-func appendMark(to []byte, term string) []byte {
-	m := mark(term)
-	return append(to, byte(m), byte(m>>8), byte(m>>16))
-}
-
-func mark(term string) uint32 {
-	h := uint32(2166136261)
-	for i := range len(term) {
-		h = (h ^ uint32(term[i])) * 16777619
-	}
-	if h = (h>>24 ^ h) & 0xffffff; h == 0 {
-		return 1
-	}
-	return h
 }
 
 func documentID(idx uint32) string {

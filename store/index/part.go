@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bytes"
 	"math/bits"
 	"slices"
 )
@@ -13,7 +12,7 @@ type part struct {
 	idf   float32    // of a beginning
 	sets  [][]uint64 // of a beginning: bits, by segment
 	pairs [][]uint32 // of a phrase: documents with all its words, by segment
-	marks [][]byte   // of a phrase: its forms as they stand in the field of marks
+	runs  [][]uint32 // of a phrase: its forms as marks
 }
 
 // listed is a word and where its postings of each segment are in the arena.
@@ -178,7 +177,7 @@ func (s *search) lookPhrase(p *part) error {
 	places := map[string]int{}
 	for _, form := range p.forms {
 		var words []int
-		var marks []byte
+		var run []uint32
 		for _, word := range form {
 			at, ok := places[word]
 			if !ok {
@@ -190,9 +189,9 @@ func (s *search) lookPhrase(p *part) error {
 				places[word], p.words = at, append(p.words, w)
 			}
 			words = append(words, at)
-			marks = appendMark(marks, word)
+			run = append(run, mark(word))
 		}
-		p.marks = append(p.marks, marks)
+		p.runs = append(p.runs, run)
 		for i := range s.segs {
 			p.pairs[i] = union(p.pairs[i], s.together(p, words, i))
 		}
@@ -305,25 +304,11 @@ func (s *search) phrases(segment int, seg *live, doc uint32) (bool, error) {
 				}
 				read = true
 			}
-			has = slices.ContainsFunc(p.marks, func(form []byte) bool { return contains(s.marks, form) })
+			has = slices.ContainsFunc(p.runs, func(run []uint32) bool { return hasRun(s.marks, run) })
 		}
 		if has == p.not {
 			return false, nil
 		}
 	}
 	return true, nil
-}
-
-// contains reports whether marks hold a run of others.
-func contains(marks, run []byte) bool {
-	for from := 0; ; {
-		at := bytes.Index(marks[from:], run)
-		if at < 0 {
-			return false
-		}
-		if at += from; at%markBytes == 0 {
-			return true
-		}
-		from = at + 1
-	}
 }

@@ -95,7 +95,7 @@ type search struct {
 	arena    *postings // of all parts
 	words    *analyser
 	parts    []part
-	marks    []byte // of the document being looked at
+	marks    []uint32 // of the document being looked at
 	top      top
 	total    int
 	facets   *counting

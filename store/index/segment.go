@@ -216,13 +216,12 @@ func (s *segment) fillLabels(labelled [][]uint32) {
 	}
 }
 
-// marks gives the words of a document's title and text, 3 bytes each, in the
-// memory it is lent.
-func (l *live) marks(doc uint32, lent []byte) ([]byte, error) {
+// marks gives the marks of a document, in the memory it is lent.
+func (l *live) marks(doc uint32, lent []uint32) ([]uint32, error) {
 	out := lent[:0]
 	err := l.bleve.Segment().VisitStoredFields(uint64(doc), func(name string, _ byte, value []byte, _ []uint64) bool {
 		if name == fieldMarks {
-			out = append(out, value...)
+			out = readMarks(value, out)
 			return false
 		}
 		return true
