@@ -232,3 +232,26 @@ func TestDisconnectWithoutAServer(t *testing.T) {
 		p.stop()
 	}
 }
+
+func TestRemovedIntegrationLeavesNoGrant(t *testing.T) {
+	p, sites := linked(t)
+	p.serveLinked()
+	add := `{"name":"byhand","settings":{"type":"confluence","baseUrl":"` + sites.Sites[1].URL + `"}}`
+	status, out := p.api(opsKey, http.MethodPost, "/api/integrations", add)
+	require.Equal(t, http.StatusCreated, status, out)
+	status, out = p.api(opsKey, http.MethodPost, "/api/integrations/byhand/connect", `{}`)
+	require.Equal(t, http.StatusOK, status, out)
+	code, page := consentAs(t, out["authorize_url"].(string), "u-bot")
+	require.Equal(t, http.StatusOK, code, page)
+	status, out = p.api(opsKey, http.MethodGet, "/api/integrations/byhand/connection", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Len(t, out["connections"], 1, "the configured site was taken among the three")
+
+	r := p.send(http.MethodDelete, "/api/integrations/byhand", opsKey, "", nil)
+	require.Equal(t, http.StatusNoContent, r.status, r.body)
+	status, out = p.api(opsKey, http.MethodPost, "/api/integrations", add)
+	require.Equal(t, http.StatusCreated, status, out)
+	status, out = p.api(opsKey, http.MethodGet, "/api/integrations/byhand/connection", "")
+	require.Equal(t, http.StatusOK, status)
+	assert.Empty(t, out["connections"], "the same name begins anew")
+}

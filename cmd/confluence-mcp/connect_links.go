@@ -250,6 +250,25 @@ func (l *links) disconnect(ctx context.Context, i registry.Integration, keep boo
 	return n, errors.Join(err, l.e.registry.Granted(ctx, i.ID, keep))
 }
 
+// erase implements registry.Config.Erase.
+func (l *links) erase(ctx context.Context, integration int64) error {
+	if l.grants != nil {
+		_, err := l.grants.Disconnect(ctx, integration, oauth.Service, "")
+		l.forget()
+		return err
+	}
+	left, err := l.e.precious.Grants(ctx, integration) // of a time when it was configured
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	ids := make([]int64, len(left))
+	for n, g := range left {
+		ids[n] = g.ID
+	}
+	_, err = l.e.precious.EraseGrants(ctx, ids...)
+	return err
+}
+
 func (l *links) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

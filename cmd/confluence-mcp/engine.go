@@ -114,7 +114,7 @@ func (e *engine) connectAll(ctx context.Context) error {
 		declared = append(declared, declaredIn(in))
 	}
 	var err error
-	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Grant: e.links.grant, Logger: e.logger})
+	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Grant: e.links.grant, Erase: e.links.erase, Logger: e.logger})
 	return err
 }
 

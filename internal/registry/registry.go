@@ -59,6 +59,8 @@ type Config struct {
 	// Grant gives the grant an integration without token is connected with, nil
 	// while there is none; nil: nothing is connected by OAuth.
 	Grant func(ctx context.Context, integration int64) (*connections.Grant, error)
+	// Erase removes all grants of an integration, people's own too; nil as Grant.
+	Erase func(ctx context.Context, integration int64) error
 }
 
 // Registry is the integrations of a server. It is safe for concurrent use;
@@ -316,6 +318,11 @@ func (r *Registry) Remove(ctx context.Context, name string) error {
 	}
 	if e.OfFile {
 		return ofFile(e)
+	}
+	if r.cfg.Erase != nil { // first: a name that is used again must find nothing
+		if err := r.cfg.Erase(ctx, e.ID); err != nil {
+			return err
+		}
 	}
 	if err := r.cfg.Store.RemoveIntegration(ctx, e.ID); err != nil {
 		return err
