@@ -110,6 +110,25 @@ func TestG01SpaceDeleteInAllProfiles(t *testing.T) {
 	assert.Zero(t, allowed, "in 248,832 profiles")
 }
 
+// TestG01PurgeAndPermissionWritesUnderFullAccess: the invariant alone, by the
+// words of a tool's name, whatever the catalogue says it does.
+func TestG01PurgeAndPermissionWritesUnderFullAccess(t *testing.T) {
+	p := &Profile{}
+	for g := range p.grants {
+		p.grants[g] = grant{level: readWrite, allowDelete: true}
+	}
+	for _, tool := range []string{"confluence_purge_page", "confluence_purge_trash", "confluence_redact_page", "confluence_set_permissions", "confluence_add_permission",
+		"confluence_set_restrictions", "confluence_remove_restriction", "confluence_assign_role", "confluence_update_roles", "confluence_invite_user", "confluence_set_classification"} {
+		for _, g := range []Group{Pages, Spaces, Attachments} {
+			for _, a := range []Action{Create, Update, Delete} {
+				d := p.Decide(Request{Tool: tool, Group: g, Action: a, Caller: identity.Caller{Kind: identity.Service}})
+				assert.Equal(t, Deny, d.Effect, "%s %s %s", tool, g, a)
+				assert.Contains(t, []string{reasonBlocked, reasonSpaceDelete}, d.Reason, "%s %s %s", tool, g, a)
+			}
+		}
+	}
+}
+
 func TestDecideAllocatesNothingWithoutMatchingRules(t *testing.T) {
 	p := &Profile{}
 	p.grants[0] = grant{level: readWrite}
