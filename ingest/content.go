@@ -287,9 +287,15 @@ func (s *Sync) view(spaceKey string) markup.View {
 	}}
 }
 
+// done gives up the room of a batch and what was read: its ids stay.
+func (c *chunk) done() {
+	c.pages, c.again = nil, nil
+	c.release()
+}
+
 // put gives a batch to the mirror: what got stricter of it before its content.
 func (w *sweep) put(ctx context.Context, c *chunk) error {
-	defer c.release()
+	defer c.done()
 	w.report.Problems = append(append(w.report.Problems, c.problems...), c.notes...)
 	for _, bad := range c.problems {
 		w.pass.Hold(bad.Page)
