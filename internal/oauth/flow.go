@@ -199,7 +199,7 @@ func (g *Grants) survey(ctx context.Context, b Begin, p pair) (Outcome, error) {
 	o := Outcome{Sites: sites, Strange: strange, Grant: Grant{Integration: b.Integration, Role: b.Role, State: Choosing, Scopes: asked,
 		Consented: p.asked, Refreshed: p.asked, Expires: p.asked.Add(p.life)}}
 	for _, s := range Scopes(b.Needs...) {
-		if !slices.Contains(asked, s) {
+		if !slices.Contains(asked, s) && s != offlineAccess { // its proof is the refresh token
 			o.Missing = append(o.Missing, s)
 		}
 	}

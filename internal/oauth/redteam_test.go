@@ -252,6 +252,7 @@ func TestM06_FewerScopesThanAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, o.Missing, "read:space:confluence")
 	assert.NotContains(t, o.Missing, "read:page:confluence")
+	assert.NotContains(t, o.Missing, "offline_access", "there was a refresh token")
 	assert.Contains(t, page, "read:space:confluence", "shown to the admin")
 	assert.Equal(t, []string{"read:page:confluence"}, o.Grant.Scopes)
 	lacks := oauth.Lacks(o.Grant.Scopes, beginning().Needs...)

@@ -241,6 +241,24 @@ func TestNewTokenThatIsRefusedIsNotRefreshed(t *testing.T) {
 	assert.Zero(t, r.tokenCalls(mark))
 }
 
+func TestClockThatWasSetBackOrForward(t *testing.T) {
+	for _, wrong := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		r := newRig(t)
+		r.connected()
+		g := r.with(func(c *oauth.Config) { c.Now = func() time.Time { return r.clock.now().Add(wrong) } })
+		s, err := g.Service(t.Context(), 1)
+		require.NoError(t, err)
+		mark := r.mark()
+		token, err := s.Token(t.Context())
+		require.NoError(t, err)
+		r.apply(`{"kind":"oauth","expire_access_tokens":true}`)
+		token, err = s.Renew(t.Context(), token)
+		require.NoError(t, err)
+		assert.True(t, r.works(token, cloudB))
+		assert.LessOrEqual(t, r.tokenCalls(mark), 2)
+	}
+}
+
 func TestWrongSecretLosesNoGrant(t *testing.T) {
 	r := newRig(t)
 	_, g := r.connected()

@@ -41,9 +41,11 @@ var scopesOf = []struct {
 		"read:confluence-content.permission read:user:confluence"},
 }
 
-// alwaysAsked are offline_access, without which there is no refresh token, and
-// what tells whose account it is.
-const alwaysAsked = "offline_access read:confluence-user"
+// offlineAccess is the scope without which there is no refresh token.
+const offlineAccess = "offline_access"
+
+// alwaysAsked are offline_access and what tells whose account it is.
+const alwaysAsked = offlineAccess + " read:confluence-user"
 
 // Scopes is the least that the needs take, sorted. A need nobody knows takes
 // nothing.
