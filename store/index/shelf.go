@@ -209,7 +209,27 @@ func (s *shelf) compact(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	return store.ForceMerge(ctx, nil)
+	if err := store.ForceMerge(ctx, nil); err != nil {
+		return err
+	}
+	return s.tidy(ctx)
+}
+
+// tidy has bleve remove the files of before a merge: it does so after a commit,
+// of what the commit before it left.
+func (s *shelf) tidy(ctx context.Context) error {
+	seq, ok := s.seq()
+	for range 3 {
+		if !ok {
+			return nil
+		}
+		b := bleve.NewBatch()
+		b.SetInternal([]byte(seqKey), encodeSeq(seq))
+		if err := s.commit(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain waits for the searches that use the shelf.

@@ -2,7 +2,6 @@ package index_test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -41,10 +40,6 @@ func TestRealPages(t *testing.T) {
 	x = open(t, log, folder) // what was merged is removed by now
 	v := newRights(t, uint32(len(all))).view("ann")
 	ratio := float64(x.Status().Bytes) / float64(size)
-	for _, f := range files(t, folder) {
-		i, _ := os.Stat(f)
-		t.Log(f, i.Size())
-	}
 	t.Logf("%d pages, index ÷ text %.2f", len(all), ratio)
 	assert.LessOrEqual(t, ratio, 1.0)
 
