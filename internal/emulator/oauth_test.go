@@ -1,6 +1,8 @@
 package emulator_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -167,6 +169,22 @@ func TestTokenEndpointRefusals(t *testing.T) {
 		advance(t, e, "6m")
 		assert.Equal(t, 403, token(t, e, exchangeBody(old)).status)
 	})
+}
+
+// Atlassian does not document code verifiers; a server that knows them does
+// what is published for them.
+func TestCodeVerifier(t *testing.T) {
+	e := serve(t)
+	sum := sha256.Sum256([]byte("verifier-of-this-test"))
+	code := func() string {
+		return location(t, authorize(t, e, "code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]), "code_challenge_method", "S256")).Query().Get("code")
+	}
+	with := func(code, verifier string) string {
+		return strings.Replace(exchangeBody(code), "{", `{"code_verifier":"`+verifier+`",`, 1)
+	}
+	assert.Equal(t, 200, token(t, e, with(code(), "verifier-of-this-test")).status)
+	assert.Equal(t, 403, token(t, e, with(code(), "another")).status)
+	assert.Equal(t, 403, token(t, e, exchangeBody(code())).status)
 }
 
 func TestTokenAnswer(t *testing.T) {

@@ -37,7 +37,7 @@ func (p *Provider) Authorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "emulator_user names no active user", http.StatusBadRequest)
 		return
 	}
-	code := p.consent(user, q.Get("redirect_uri"), scopeList(q.Get("scope")), p.picked(user, q["emulator_site"]))
+	code := p.consent(user, q.Get("redirect_uri"), q.Get("code_challenge"), scopeList(q.Get("scope")), p.picked(user, q["emulator_site"]))
 	callback(w, r, url.Values{"code": {code}})
 }
 
@@ -117,7 +117,7 @@ func (p *Provider) Failed(w http.ResponseWriter, r *http.Request) {
 
 func (p *Provider) showConsent(w http.ResponseWriter, q url.Values) {
 	hidden := url.Values{}
-	for _, k := range []string{"audience", "client_id", "scope", "redirect_uri", "state", "response_type", "prompt"} {
+	for _, k := range []string{"audience", "client_id", "scope", "redirect_uri", "state", "response_type", "prompt", "code_challenge", "code_challenge_method"} {
 		if q.Has(k) {
 			hidden.Set(k, q.Get(k))
 		}

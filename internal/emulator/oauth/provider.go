@@ -109,6 +109,7 @@ type grant struct {
 type code struct {
 	grant       *grant
 	redirectURI string
+	challenge   string // of the code verifier; empty: none was sent
 	expires     time.Time
 }
 
@@ -188,7 +189,7 @@ func (pr *pair) rotatedOut(now time.Time) bool {
 }
 
 // consent stores the person's grant and answers with a fresh code for it.
-func (p *Provider) consent(user, redirectURI string, scopes, sites []string) string {
+func (p *Provider) consent(user, redirectURI, challenge string, scopes, sites []string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g, ok := p.grants[user]
@@ -198,7 +199,7 @@ func (p *Provider) consent(user, redirectURI string, scopes, sites []string) str
 	}
 	g.scopes, g.sites, g.consented = scopes, sites, p.now()
 	c := random("code")
-	p.codes[c] = &code{grant: g, redirectURI: redirectURI, expires: p.now().Add(codeLife)}
+	p.codes[c] = &code{grant: g, redirectURI: redirectURI, challenge: challenge, expires: p.now().Add(codeLife)}
 	return c
 }
 

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"mime"
@@ -19,6 +21,7 @@ type tokenRequest struct {
 	Code         string `json:"code"`
 	RedirectURI  string `json:"redirect_uri"`
 	RefreshToken string `json:"refresh_token"`
+	Verifier     string `json:"code_verifier"`
 }
 
 type tokenAnswer struct {
@@ -76,7 +79,7 @@ func decodeTokenRequest(r *http.Request) (tokenRequest, *tokenError) {
 			return req, invalid
 		}
 		req = tokenRequest{form.Get("grant_type"), form.Get("client_id"), form.Get("client_secret"),
-			form.Get("code"), form.Get("redirect_uri"), form.Get("refresh_token")}
+			form.Get("code"), form.Get("redirect_uri"), form.Get("refresh_token"), form.Get("code_verifier")}
 	} else if json.Unmarshal(raw, &req) != nil {
 		return req, invalid
 	}
@@ -110,6 +113,9 @@ func (p *Provider) exchange(req tokenRequest) (tokenAnswer, *tokenError) {
 	}
 	if c.redirectURI != req.RedirectURI {
 		return tokenAnswer{}, &tokenError{http.StatusForbidden, "invalid_grant", "Invalid redirect_uri"}
+	}
+	if sum := sha256.Sum256([]byte(req.Verifier)); c.challenge != "" && base64.RawURLEncoding.EncodeToString(sum[:]) != c.challenge {
+		return tokenAnswer{}, &tokenError{http.StatusForbidden, "invalid_grant", "Invalid code verifier"}
 	}
 	delete(p.codes, req.Code)
 	if p.now().After(c.expires) {
