@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/markup"
 	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
@@ -19,13 +21,13 @@ const (
 )
 
 // show makes the result of a page. false: no word of the question stands in it.
-func (a *asking) show(p mirror.Page, words *index.Terms) (Result, bool) {
+func (a *asking) show(ctx context.Context, p mirror.Page, words *index.Terms) (Result, bool) {
 	r := Result{Integration: p.Integration, PageID: p.ID, Type: p.Type, Title: p.Title, SpaceKey: p.SpaceKey, URL: p.WebURL, Anchor: p.WebURL,
 		HeadingPath: []string{}, Version: p.Version.Number, Updated: p.Version.CreatedAt, ReadAt: readAt(p)}
 	if words == nil || words.Empty() {
 		return r, true
 	}
-	all := sections(p)
+	all := sections(p, a.names(ctx, p.Integration))
 	best, others := choose(all, words)
 	if best < 0 {
 		if !elsewhere(p, words) {
@@ -51,6 +53,20 @@ func elsewhere(p mirror.Page, words *index.Terms) bool {
 	return false
 }
 
+// names shows mentioned people by their names, to callers who are somebody.
+func (a *asking) names(ctx context.Context, integration int64) markup.View {
+	if a.who.Kind == identity.Nobody {
+		return markup.View{}
+	}
+	return markup.View{UserName: func(id string) string {
+		p, err := a.e.cfg.Mirror.Writer().Person(ctx, integration, id)
+		if err != nil || p.ID != id {
+			return "" // shown by id
+		}
+		return p.Name
+	}}
+}
+
 // section is the text under one heading.
 type section markup.Passage
 
@@ -64,7 +80,7 @@ func (s section) heading() string {
 }
 
 // sections splits a page by its headings; a page too large for that is one.
-func sections(p mirror.Page) []section {
+func sections(p mirror.Page, view markup.View) []section {
 	if len(p.Body) > maxParsed {
 		return []section{{Text: p.Text}}
 	}
@@ -73,7 +89,7 @@ func sections(p mirror.Page) []section {
 		return []section{{Text: p.Text}}
 	}
 	var out []section
-	for _, one := range doc.Passages(markup.View{}) {
+	for _, one := range doc.Passages(view) {
 		out = append(out, section(one))
 	}
 	if len(out) == 0 {

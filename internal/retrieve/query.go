@@ -149,7 +149,7 @@ func (a *asking) add(ctx context.Context, h index.Hit, words *index.Terms) (full
 	if err != nil {
 		return false, err
 	}
-	r, speaks := a.show(p, words)
+	r, speaks := a.show(ctx, p, words)
 	if !speaks || !a.still(p) {
 		a.out.Total = max(0, a.out.Total-1)
 		return false, nil
