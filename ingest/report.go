@@ -210,9 +210,7 @@ func (s *Sync) remembered(m marks) Status {
 		out.Age = max(0, s.cfg.Now().Sub(m.Complete))
 	}
 	if s.job != nil {
-		s.job.mu.Lock()
-		p := s.job.progress
-		s.job.mu.Unlock()
+		p := s.job.now()
 		out.State, out.Running = StateRunning, &p
 	}
 	return out

@@ -92,6 +92,7 @@ func TestProgressIsTold(t *testing.T) {
 		assert.GreaterOrEqual(t, p.PagesRead, last.PagesRead)
 		last = p
 		told++
+		assert.Equal(t, ingest.StateRunning, b.sync.Status().State, "it may be asked meanwhile")
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []int{3, 3, 12, 12, 26, 100}, []int{last.Spaces, last.SpacesDone, last.Pages, last.PagesRead, last.RightsRead, last.PercentDone})

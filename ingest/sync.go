@@ -124,8 +124,9 @@ type job struct {
 	report  Report
 	err     error
 
-	mu       sync.Mutex
+	telling  sync.Mutex // one after the other, and none who has left
 	watchers map[int]func(Progress)
+	mu       sync.Mutex
 	progress Progress
 }
 
@@ -207,31 +208,41 @@ func (s *Sync) leave(j *job) bool {
 }
 
 func (j *job) watch(progress func(Progress)) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.telling.Lock()
+	defer j.telling.Unlock()
 	n := len(j.watchers)
 	for j.watchers[n] != nil {
 		n++
 	}
 	if progress != nil {
 		j.watchers[n] = progress
-		progress(j.progress)
+		progress(j.now())
 	}
 	return n
 }
 
 func (j *job) unwatch(n int) {
+	j.telling.Lock()
+	defer j.telling.Unlock()
+	delete(j.watchers, n)
+}
+
+// now is how far the job is.
+func (j *job) now() Progress {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	delete(j.watchers, n)
+	return j.progress
 }
 
 // tell changes the progress and passes it on.
 func (j *job) tell(change func(*Progress)) {
+	j.telling.Lock()
+	defer j.telling.Unlock()
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	change(&j.progress)
+	p := j.progress
+	j.mu.Unlock()
 	for _, w := range j.watchers {
-		w(j.progress)
+		w(p)
 	}
 }
