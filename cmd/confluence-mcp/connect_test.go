@@ -187,6 +187,7 @@ func TestConnectionFromBeginToEnd(t *testing.T) {
 	p.finds("u-ann", "Beacon of B", "Private of B")
 	p.finds("u-bob", "Beacon of B")
 
+	p.settle() // a pass that is under way would be joined
 	sites.Apply(`{"kind":"oauth","expire_access_tokens":true}`)
 	sites.ApplyTo(1, `{"kind":"content","id":"1902","type":"page","space":"ENG","parent":"1000","title":"Later of B","storage":"<p>lighthouse later</p>","author":"u-ann"}`)
 	status, body := p.api(opsKey, http.MethodPost, "/api/integrations/acme/sync?full=true", "")
