@@ -19,6 +19,7 @@ import (
 
 	"confluence-mcp/internal/confluence"
 
+	"confluence-mcp/store/guard"
 	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
@@ -87,27 +88,37 @@ func TestDamagedFilesAreFoundAndBuiltAgain(t *testing.T) {
 			t.Run(filepath.Base(name)+" "+how, func(t *testing.T) {
 				dir := t.TempDir()
 				require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
-				b, err := os.ReadFile(filepath.Join(dir, name))
-				require.NoError(t, err)
-				if b = harm(b); b == nil {
-					require.NoError(t, os.Remove(filepath.Join(dir, name)))
-				} else {
-					require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
-				}
-				x := open(t, log, dir)
-				_, err = x.Search(t.Context(), v, index.Query{Text: "common"})
-				if err != nil {
-					require.Equal(t, confluence.Unavailable, confluence.KindOf(err))
-				}
-				require.NoError(t, x.Follow(t.Context()))
-				if report, err := x.Check(t.Context()); err != nil || !report.Sound() {
-					require.NoError(t, x.Rebuild(t.Context()), "damage that shows only in the comparison")
-				}
-				sound(t, x)
-				assert.Len(t, found(t, x, v, index.Query{Text: "common", Limit: 100}), 59)
+				damageFile(t, filepath.Join(dir, name), harm)
+				recovers(t, log, dir, v)
 			})
 		}
 	}
+}
+
+func damageFile(t *testing.T, path string, harm func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	if b = harm(b); b == nil {
+		require.NoError(t, os.Remove(path))
+		return
+	}
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+}
+
+// recovers holds that a damaged folder ends as a sound index of 59 pages.
+func recovers(t *testing.T, log *pages, dir string, v *guard.View) {
+	t.Helper()
+	x := open(t, log, dir)
+	if _, err := x.Search(t.Context(), v, index.Query{Text: "common"}); err != nil {
+		require.Equal(t, confluence.Unavailable, confluence.KindOf(err))
+	}
+	require.NoError(t, x.Follow(t.Context()))
+	if report, err := x.Check(t.Context()); err != nil || !report.Sound() {
+		require.NoError(t, x.Rebuild(t.Context()), "damage that shows only in the comparison")
+	}
+	sound(t, x)
+	assert.Len(t, found(t, x, v, index.Query{Text: "common", Limit: 100}), 59)
 }
 
 func TestAnIndexOfAnotherVersionIsBuiltAgain(t *testing.T) {

@@ -32,7 +32,10 @@ func hostile(r *rand.Rand) string {
 }
 
 func TestHostileTextIsWords(t *testing.T) {
-	x := followed(t, newPages(some(80)...))
+	x, err := index.Open(t.Context(), index.Config{Dir: t.TempDir(), Log: newPages(some(80)...), Now: noon, SlowTime: 5 * time.Millisecond})
+	require.NoError(t, err)
+	defer x.Close()
+	require.NoError(t, x.Follow(t.Context()))
 	v := newRights(t, 80).view("ann")
 	r := rand.New(rand.NewPCG(9, 9))
 	for i := range 1000 {

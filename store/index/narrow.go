@@ -31,7 +31,7 @@ func (s *search) narrowing(seg *live) (narrowing, bool, error) {
 	if q.SpaceKey != "" || q.Integration != 0 {
 		n.spaces = make([]bool, len(seg.spaces))
 		for i, sp := range seg.spaces {
-			n.spaces[i] = (q.SpaceKey == "" || strings.EqualFold(sp.key, q.SpaceKey)) && (q.Integration == 0 || sp.integration == q.Integration)
+			n.spaces[i] = q.isIn(sp)
 		}
 	}
 	if !q.UpdatedSince.IsZero() {
@@ -45,6 +45,10 @@ func (s *search) narrowing(seg *live) (narrowing, bool, error) {
 		}
 	}
 	return n, slices.Contains(n.kinds, true) && (n.spaces == nil || slices.Contains(n.spaces, true)), nil
+}
+
+func (q Query) isIn(s spaceName) bool {
+	return (q.SpaceKey == "" || strings.EqualFold(s.key, q.SpaceKey)) && (q.Integration == 0 || s.integration == q.Integration)
 }
 
 // keyword keeps only documents with a keyword.

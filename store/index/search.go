@@ -185,21 +185,17 @@ func (s *search) segment(i int, seg *live, all bool) error {
 		defer func() { s.facets.add(facets) }()
 	}
 	for word, set := range w.found {
-		for set != 0 {
+		for ; set != 0; set &= set - 1 {
 			doc := uint32(word<<6 + bits.TrailingZeros64(set))
-			set &= set - 1
-			node := seg.node[doc]
-			if !narrow.keeps(doc, node) || !s.view.Sees(node) {
-				continue
+			shown, err := s.shows(i, &narrow, doc)
+			if err != nil {
+				return err
 			}
-			if ok, err := s.phrases(i, seg, doc); err != nil || !ok {
-				if err != nil {
-					return err
-				}
+			if !shown {
 				continue
 			}
 			s.total++
-			s.top.offer(Hit{Index: node, Score: float64(w.score[doc])})
+			s.top.offer(Hit{Index: seg.node[doc], Score: float64(w.score[doc])})
 			if facets != nil {
 				facets.count(doc)
 			}
@@ -208,30 +204,27 @@ func (s *search) segment(i int, seg *live, all bool) error {
 	return nil
 }
 
+// shows reports whether a document that has the words is in the answer: it fits
+// what narrows, the caller sees it, and it has the phrases.
+func (s *search) shows(segment int, narrow *narrowing, doc uint32) (bool, error) {
+	node := narrow.seg.node[doc]
+	if !narrow.keeps(doc, node) || !s.view.Sees(node) {
+		return false, nil
+	}
+	return s.phrases(segment, narrow.seg, doc)
+}
+
 // match sets found to the documents that may match, phrases by their words
 // only, and score to what they are worth.
 func (s *search) match(w *workspace, i int, seg *live, all bool) {
 	must := false
 	for p := range s.parts {
-		part := &s.parts[p]
-		if part.not {
-			continue
-		}
-		clear(w.here)
-		s.mark(part, w.here, i)
-		s.score(part, w.score, i)
-		switch {
-		case part.must && !must:
-			must = true
-			w.found, w.here = w.here, w.found
-		case part.must:
-			for k := range w.found {
-				w.found[k] &= w.here[k]
-			}
-		case !must:
-			for k := range w.found {
-				w.found[k] |= w.here[k]
-			}
+		if part := &s.parts[p]; !part.not {
+			clear(w.here)
+			s.mark(part, w.here, i)
+			s.score(part, w.score, i)
+			w.take(part.must, must)
+			must = must || part.must
 		}
 	}
 	if all {
@@ -241,13 +234,32 @@ func (s *search) match(w *workspace, i int, seg *live, all bool) {
 		if part := &s.parts[p]; part.not && part.kind != phrase {
 			clear(w.here)
 			s.mark(part, w.here, i)
-			for k := range w.found {
-				w.found[k] &^= w.here[k]
-			}
+			without(w.found, w.here)
 		}
 	}
-	for k, gone := range seg.gone {
-		w.found[k] &^= gone
+	without(w.found, seg.gone)
+}
+
+// take adds what is here to what was found; once there is a part that must be,
+// only such parts decide.
+func (w *workspace) take(must, before bool) {
+	switch {
+	case must && !before:
+		w.found, w.here = w.here, w.found
+	case must:
+		for k := range w.found {
+			w.found[k] &= w.here[k]
+		}
+	case !before:
+		for k := range w.found {
+			w.found[k] |= w.here[k]
+		}
+	}
+}
+
+func without(set, these []uint64) {
+	for k := range these {
+		set[k] &^= these[k]
 	}
 }
 

@@ -42,39 +42,29 @@ func (s *scanner) reset(text string) { s.text, s.pos, s.runs = text, 0, 0 }
 // next gives the next token; false at the end.
 func (s *scanner) next() (token, bool) {
 	for s.pos < len(s.text) {
-		c := s.text[s.pos]
-		if c < utf8.RuneSelf {
-			if isASCIIWord(c) {
-				if t, ok := s.endRun(); ok {
-					return t, true
-				}
-				return s.word(), true
-			}
-			if t, ok := s.endRun(); ok {
-				return t, true
-			}
-			s.pos++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s.text[s.pos:])
-		switch {
-		case isCJK(r):
+		r, n := s.peek()
+		if isCJK(r) {
 			if t, ok := s.pair(r, n); ok {
 				return t, true
 			}
-		case unicode.IsLetter(r) || unicode.IsNumber(r):
-			if t, ok := s.endRun(); ok {
-				return t, true
-			}
-			return s.word(), true
-		default:
-			if t, ok := s.endRun(); ok {
-				return t, true
-			}
-			s.pos += n
+			continue
 		}
+		if t, ok := s.endRun(); ok {
+			return t, true
+		}
+		if startsWord(r) {
+			return s.word(), true
+		}
+		s.pos += n
 	}
 	return s.endRun()
+}
+
+func (s *scanner) peek() (rune, int) {
+	if c := s.text[s.pos]; c < utf8.RuneSelf {
+		return rune(c), 1
+	}
+	return utf8.DecodeRuneInString(s.text[s.pos:])
 }
 
 // pair takes one letter of a run and gives the pair it ends.
@@ -106,23 +96,8 @@ func (s *scanner) word() token {
 	start := s.pos
 	s.buf = s.buf[:0]
 	for s.pos < len(s.text) {
-		c := s.text[s.pos]
-		if c < utf8.RuneSelf {
-			if isASCIIWord(c) {
-				if 'A' <= c && c <= 'Z' {
-					c += 'a' - 'A'
-				}
-				s.put(c)
-				s.pos++
-				continue
-			}
-			if c == '\'' && s.apostrophe(1) {
-				continue
-			}
-			break
-		}
-		r, n := utf8.DecodeRuneInString(s.text[s.pos:])
-		if (r == '’' || r == 'ʼ') && s.apostrophe(n) {
+		r, n := s.peek()
+		if isApostrophe(r) && s.apostrophe(n) {
 			continue
 		}
 		if !isWordRune(r) || isCJK(r) {
@@ -136,11 +111,7 @@ func (s *scanner) word() token {
 	return token{s.buf, start, s.pos, false}
 }
 
-func (s *scanner) put(c byte) {
-	if len(s.buf) < longestWord {
-		s.buf = append(s.buf, c)
-	}
-}
+func isApostrophe(r rune) bool { return r == '\'' || r == '’' || r == 'ʼ' }
 
 // apostrophe steps over an apostrophe of n bytes inside a word, and over the s
 // of a genitive; false when the word ends before it.
@@ -162,6 +133,13 @@ func (s *scanner) apostrophe(n int) bool {
 
 func isASCIIWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func startsWord(r rune) bool {
+	if r < utf8.RuneSelf {
+		return isASCIIWord(byte(r))
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
 func isWordRune(r rune) bool {
@@ -191,6 +169,12 @@ func newFolder() *folder {
 }
 
 func (f *folder) append(to []byte, r rune) []byte {
+	if r < utf8.RuneSelf {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return append(to, byte(r))
+	}
 	if r < 0x250 {
 		return append(to, f.latin[r-0x80]...)
 	}
