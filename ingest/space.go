@@ -166,6 +166,7 @@ func (w *sweep) lookAgain(ctx context.Context) error {
 			}
 		}
 	}
+	w.first.entries = nil // a space may be large
 	return nil
 }
 
