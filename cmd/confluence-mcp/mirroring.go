@@ -118,7 +118,7 @@ func (c *copied) open(ctx context.Context, e *engine, now func() time.Time) erro
 	if err != nil {
 		return err
 	}
-	c.sites, err = mirrored.New(mirrored.Config{Live: e.sites, Shared: e.sites.Shared, Mirror: c.mirror, Retrieve: c.retrieve, Complete: e.sites.Complete, Now: now, Logger: e.logger})
+	c.sites, err = mirrored.New(mirrored.Config{Live: e.sites, Shared: e.sites.Shared, Mirror: c.mirror, Retrieve: c.retrieve, Complete: e.sites.Complete, Wrote: e.sites.Wrote, Now: now, Logger: e.logger})
 	if err != nil {
 		return err
 	}

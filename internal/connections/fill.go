@@ -39,6 +39,7 @@ type filling struct {
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 	complete atomic.Bool
+	wrote    chan struct{} // holds one: something was written here
 }
 
 // markSource is the mark of the mirror that says which site and account the rows
@@ -105,7 +106,7 @@ func ofToday(ctx context.Context, w *mirror.Writer, spec Spec) error {
 
 func (c *connection) start(sync *ingest.Sync, f *Filler, known guard.Integration) {
 	ctx, stop := context.WithCancel(context.Background())
-	fill := &filling{sync: sync, writer: f.Mirror.Writer(), known: known, stop: stop}
+	fill := &filling{sync: sync, writer: f.Mirror.Writer(), known: known, stop: stop, wrote: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -115,6 +116,7 @@ func (c *connection) start(sync *ingest.Sync, f *Filler, known guard.Integration
 	c.filling = fill
 	if !f.Passive {
 		fill.running.Go(func() { _ = sync.Run(ctx) }) // how it goes is in its status
+		fill.running.Go(func() { fill.soon(ctx) })
 	}
 }
 

@@ -88,3 +88,25 @@ func TestWhatIsNotConnectedIsNotSeen(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatWasWrittenHereIsReadSoon(t *testing.T) {
+	ctx := context.Background()
+	e := emulatortest.Start(t, rightsSite)
+	m, err := mirror.Open(ctx, mirror.Config{Dir: t.TempDir(), Now: time.Now})
+	require.NoError(t, err)
+	s := connections.New(rest.Config{Now: time.Now})
+	t.Cleanup(func() {
+		s.Close()
+		assert.NoError(t, m.Close())
+	})
+	require.NoError(t, s.Put(ctx, acme(e)))
+	require.NoError(t, s.Fill(ctx, connections.Filler{Mirror: m, Rhythm: connections.Rhythm{Interval: time.Hour, FullInterval: time.Hour}}))
+	require.Eventually(t, func() bool { return s.Complete(ctx, 1) }, 20*time.Second, 10*time.Millisecond)
+	e.Apply(`{"kind":"content","id":"1001","type":"page","space":"ENG","parent":"1000","title":"Fresh"}`)
+	s.Wrote(1, "1001")
+	s.Wrote(7, "1001") // of nobody
+	require.Eventually(t, func() bool {
+		_, err := m.Page(ctx, identity.Caller{Agent: "t", Kind: identity.User, Integration: "acme", AccountID: "u-ann"}, mirror.Ref{ID: "1001"})
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond)
+}
