@@ -10,11 +10,9 @@
 package strictyaml
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -56,33 +54,30 @@ type Schema struct {
 	// for documents in which someone may have written a secret in clear.
 	Quote bool
 
-	compiler *jsonschema.Compiler
-	compiled *jsonschema.Schema
+	root, rule *rule
 }
-
-const schemaURL = "urn:schema"
 
 // Compile reads a schema. The error is a programmer's: schemas are embedded.
 func Compile(source []byte) (*Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
+	root := &rule{}
+	err := strictly(source, root)
+	if err == nil {
+		err = root.bind(root)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	s := &Schema{compiler: jsonschema.NewCompiler()}
-	if err := s.compiler.AddResource(schemaURL, doc); err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	return s.At("")
+	return &Schema{root: root, rule: root}, nil
 }
 
 // At is the part of the schema at a JSON pointer, for documents that hold
 // nothing else.
 func (s *Schema) At(pointer string) (*Schema, error) {
-	compiled, err := s.compiler.Compile(schemaURL + "#" + pointer)
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
+	part := s.root.at(pointer)
+	if part == nil {
+		return nil, fmt.Errorf("schema: nothing is at %q", pointer)
 	}
-	return &Schema{Quote: s.Quote, compiler: s.compiler, compiled: compiled}, nil
+	return &Schema{Quote: s.Quote, root: s.root, rule: part}, nil
 }
 
 // Document is a document that fits its schema. Value is maps, slices and plain
@@ -104,8 +99,9 @@ func (s *Schema) Read(name string, data []byte) (Document, error) {
 	if len(r.problems) > 0 {
 		return Document{}, r.problems
 	}
-	if err := s.compiled.Validate(value); err != nil {
-		r.explain(root, err, s.Quote)
+	c := check{quote: s.Quote}
+	if c.of(s.rule, nil, value); len(c.found) > 0 {
+		r.explain(root, c.found)
 		return Document{}, r.problems
 	}
 	return Document{root, value}, nil
