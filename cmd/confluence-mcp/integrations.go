@@ -75,7 +75,7 @@ type addFlags struct {
 	place
 	baseURL, username, visibility string
 	spaces                        []string
-	rights, noToken, json         bool
+	rights, oauth, json           bool
 }
 
 func (p program) integrationsAddCommand() *cobra.Command {
@@ -86,9 +86,9 @@ func (p program) integrationsAddCommand() *cobra.Command {
 		Long: `Connect a Confluence site. The token is read from standard input, never from the
 command line, where others see it. With --sync-access-rights the account must be
 able to read groups, their members and who may view spaces; that is tested first.
-With --no-token it is made ready for: confluence-mcp connect.`,
+With --oauth it is made ready for: confluence-mcp connect.`,
 		Example: `  confluence-mcp integrations add acme --base-url https://acme.atlassian.net/wiki --username bot@acme.example < token.txt
-  confluence-mcp integrations add acme --base-url https://acme.atlassian.net/wiki --no-token`,
+  confluence-mcp integrations add acme --base-url https://acme.atlassian.net/wiki --oauth`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.integrationsAdd(c, f, args[0])
@@ -100,7 +100,7 @@ With --no-token it is made ready for: confluence-mcp connect.`,
 	c.Flags().StringSliceVar(&f.spaces, "space", nil, "only these space `keys`; may be repeated")
 	c.Flags().BoolVar(&f.rights, "sync-access-rights", false, "show everybody what they may see in Confluence; else only the connecting account sees it")
 	c.Flags().StringVar(&f.visibility, "unsynced-visibility", "", "without rights: connected-admin-only (default) or `public`")
-	c.Flags().BoolVar(&f.noToken, "no-token", false, "connect by OAuth later")
+	c.Flags().BoolVar(&f.oauth, "oauth", false, "without a token: it is connected with the command connect")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c
 }
@@ -120,7 +120,7 @@ func (p program) integrationsAdd(c *cobra.Command, f addFlags, name string) erro
 	if len(f.spaces) > 0 {
 		s.Spaces = &f.spaces
 	}
-	if !f.noToken {
+	if !f.oauth {
 		raw, err := io.ReadAll(io.LimitReader(p.in, maxToken))
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (p program) integrationsAdd(c *cobra.Command, f addFlags, name string) erro
 		p.given = raw
 		token := strings.TrimSpace(string(raw))
 		if token == "" {
-			return usage("there is no token on standard input; give --no-token to connect by OAuth")
+			return usage("there is no token on standard input; give --oauth to connect by OAuth")
 		}
 		s.Token = &token
 	}

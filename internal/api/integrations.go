@@ -41,6 +41,7 @@ type Integration struct {
 // Connections of an [Integration].
 const (
 	byToken      = "token"
+	byOAuth      = "oauth" // how it stands is in /api/integrations/{id}/connection
 	notConnected = "not_connected"
 )
 
@@ -57,7 +58,11 @@ func IntegrationOf(i registry.Integration, running []connections.Status) Integra
 	if at < 0 {
 		return out
 	}
-	out.Connection, out.Account, out.Sync = byToken, cmp.Or(running[at].AccountName, running[at].Account), running[at].Sync
+	out.Connection = byToken
+	if !i.HasToken {
+		out.Connection = byOAuth
+	}
+	out.Account, out.Sync = cmp.Or(running[at].AccountName, running[at].Account), running[at].Sync
 	return out
 }
 
