@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -49,7 +50,7 @@ type answer struct {
 // read makes a tool that changes nothing. Out is the structured part; on says
 // what the call reads, for policy.
 func read[In, Out any](s spec, on func(In) target, run func(context.Context, *call, In) (Out, string, error)) *tool {
-	t := newTool[In, Out](s)
+	t := newTool[In](s, outputSchema[Out]())
 	t.target = func(in any) target { return on(in.(In)) }
 	t.run = func(ctx context.Context, k *call, in any) (answer, error) {
 		out, text, err := run(ctx, k, in.(In))
@@ -61,17 +62,20 @@ func read[In, Out any](s spec, on func(In) target, run func(context.Context, *ca
 // write makes a tool that changes something. prepare works out what would
 // change and must not change anything; the plan's commit does.
 func write[In any](s spec, on func(In) target, prepare func(context.Context, *call, In) (*plan, error)) *tool {
-	t := newTool[In, receipt](s)
+	t := newTool[In](s, receiptSchema())
 	t.target = func(in any) target { return on(in.(In)) }
 	t.plan = func(ctx context.Context, k *call, in any) (*plan, error) { return prepare(ctx, k, in.(In)) }
 	return t
 }
 
-func newTool[In, Out any](s spec) *tool {
+// receiptSchema is one for all writes, because deriving it takes a while.
+var receiptSchema = sync.OnceValue(outputSchema[receipt])
+
+func newTool[In any](s spec, output json.RawMessage) *tool {
 	reads := s.action == policy.Read
 	t := &tool{Tool: Tool{
 		Name: Prefix + s.name, Title: s.title, Description: s.about,
-		InputSchema: inputSchema[In](), OutputSchema: outputSchema[Out](),
+		InputSchema: inputSchema[In](), OutputSchema: output,
 		Group: s.group, Action: s.action,
 		ReadOnly: reads, Destructive: s.action == policy.Update || s.action == policy.Delete,
 		Idempotent: reads || s.idempotent, OpenWorld: s.group != "",

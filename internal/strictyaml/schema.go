@@ -12,9 +12,9 @@ import (
 
 // rule is a schema, or a part of one: the keywords of JSON Schema (draft
 // 2020-12) that schemas of hand-written files need. A schema with any other
-// keyword does not compile. A validator of everything is not used for this,
-// because it reads all the drafts at every start of the program, which costs
-// nine milliseconds and two megabytes.
+// keyword does not compile. A validator of everything is not used for this:
+// compiling two schemas with it, and judging the profiles, took a tenth of the
+// program's start.
 type rule struct {
 	Schema      string `json:"$schema"`
 	ID          string `json:"$id"`
