@@ -38,7 +38,7 @@ type Agent struct {
 	Revoked     time.Time // zero while the key is good
 }
 
-var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 // keyPrefix marks our keys, so that log filters and secret scanners know them.
 const keyPrefix = "cmk_"
@@ -69,7 +69,7 @@ func (p *Precious) AddAgent(ctx context.Context, a Agent) (seal.Secret, error) {
 
 func checkAgent(a Agent) error {
 	switch {
-	case !agentName.MatchString(a.Name):
+	case len(a.Name) > 63 || !agentName.MatchString(a.Name):
 		return invalidAgent(a.Name, "the name must be lower-case letters, digits, '.', '_' or '-', at most 63", "For example: helpdesk-bot.")
 	case a.Profile == "":
 		return invalidAgent(a.Name, "an agent needs a profile", "Name one with --profile, for example read-only.")

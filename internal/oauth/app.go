@@ -99,7 +99,9 @@ func (a App) auth(path string) string { return strings.TrimSuffix(a.AuthURL, "/"
 // GatewayURL is the base address of a site for REST calls with a grant.
 func (a App) GatewayURL(cloudID string) string { return a.api("/ex/confluence/" + cloudID) }
 
-var cloudIDForm = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+var cloudIDForm = regexp.MustCompile(`^[0-9A-Za-z-]+$`)
+
+func isCloudID(id string) bool { return len(id) <= 64 && cloudIDForm.MatchString(id) }
 
 // siteURL judges the address of a site that Atlassian names: it is shown to
 // people and compared, never asked. Only hosts of Atlassian's pass, and loopback

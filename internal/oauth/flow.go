@@ -157,7 +157,7 @@ func (g *Grants) finish(ctx context.Context, c *consent, in Callback) (Outcome, 
 	return o, g.settled(ctx, made)
 }
 
-var plainCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+var plainCode = regexp.MustCompile(`^[a-z_]+$`)
 
 // judge looks at the answer before anybody is asked anything. Of an error only
 // a plain code is repeated.
@@ -169,7 +169,7 @@ func (g *Grants) judge(in Callback) error {
 		return &confluence.Error{Kind: confluence.Denied, Code: "auth.consent", Op: "connect", Message: "the consent was declined at Atlassian", Next: "Begin again and accept. Nothing was changed."}
 	case in.Error != "":
 		code := "an unknown error"
-		if plainCode.MatchString(in.Error) {
+		if len(in.Error) <= 40 && plainCode.MatchString(in.Error) {
 			code = in.Error
 		}
 		return &confluence.Error{Kind: confluence.Denied, Code: "auth.consent", Op: "connect", Message: "Atlassian did not ask for consent: " + code, Next: "Check client id, callback URL and permissions of your app at developer.atlassian.com."}

@@ -196,7 +196,7 @@ func (g *Grants) resources(ctx context.Context, access string) (sites []Site, st
 			continue // another product on the same site has the same id
 		}
 		address, ok := g.cfg.App.siteURL(r.URL)
-		if !ok || !cloudIDForm.MatchString(r.ID) {
+		if !ok || !isCloudID(r.ID) {
 			strange++
 			continue
 		}
@@ -216,7 +216,7 @@ func (g *Grants) person(ctx context.Context, access, cloudID string) (id, name s
 	if err := g.get200(ctx, access, "/ex/confluence/"+cloudID+"/wiki/rest/api/user/current", &u); err != nil {
 		return "", "", err
 	}
-	if !accountForm.MatchString(u.AccountID) {
+	if len(u.AccountID) > 128 || !accountForm.MatchString(u.AccountID) {
 		return "", "", oddAnswer("Confluence", http.StatusOK)
 	}
 	if u.DisplayName == "" {
@@ -225,7 +225,7 @@ func (g *Grants) person(ctx context.Context, access, cloudID string) (id, name s
 	return u.AccountID, shown(u.DisplayName), nil
 }
 
-var accountForm = regexp.MustCompile(`^[0-9A-Za-z:_.-]{1,128}$`)
+var accountForm = regexp.MustCompile(`^[0-9A-Za-z:_.-]+$`)
 
 // get200 reads JSON with an access token.
 func (g *Grants) get200(ctx context.Context, access, path string, into any) error {

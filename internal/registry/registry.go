@@ -195,7 +195,11 @@ func (r *Registry) find(name string) (*entry, error) {
 	return nil, &confluence.Error{Kind: confluence.NotFound, Op: "find integration", Ref: name, Message: "There is no such integration.", Next: "List them: confluence-mcp integrations list, or GET /api/integrations."}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+// Lengths are compared beside an expression: one with a large count of
+// repetitions takes a while to compile, at every start.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+const longestName = 63
 
 // Add makes an integration and connects it if it has a token. With
 // enableAccessRightsSync the rights are tested first.
@@ -205,7 +209,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !nameForm.MatchString(name) {
+	if len(name) > longestName || !nameForm.MatchString(name) {
 		return Integration{}, wrong("The name is not made of letters, digits, dots, hyphens and underscores", `Send for example "acme".`)
 	}
 	if _, err := r.find(name); err == nil {

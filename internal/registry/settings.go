@@ -80,7 +80,9 @@ func take[T any](into *T, from *T) {
 	}
 }
 
-var spaceKey = regexp.MustCompile(`^[A-Za-z0-9~._-]{1,255}$`)
+var spaceKey = regexp.MustCompile(`^[A-Za-z0-9~._-]+$`)
+
+const longestKey = 255
 
 func (v Values) check() error {
 	switch {
@@ -92,7 +94,7 @@ func (v Values) check() error {
 		return wrong("The username is no account's e-mail address", "Send the address the API token belongs to.")
 	case len(v.Spaces) > maxSpaces:
 		return wrong("There are more than 1000 spaces", "Leave spaces out to mirror all.")
-	case slices.ContainsFunc(v.Spaces, func(k string) bool { return !spaceKey.MatchString(k) }):
+	case slices.ContainsFunc(v.Spaces, func(k string) bool { return len(k) > longestKey || !spaceKey.MatchString(k) }):
 		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG".`)
 	}
 	return checkAddress(v.BaseURL)

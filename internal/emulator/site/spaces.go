@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // keyShape is what the key of a space may look like.
-var keyShape = regexp.MustCompile(`^~?[A-Za-z0-9]{1,255}$`)
+var keyShape = regexp.MustCompile(`^~?[A-Za-z0-9]+$`)
+
+const longestKey = 255 // besides the ~ of a personal one
 
 // CreateSpace makes a space from sp's key, name, description and type, with a
 // home page of the space's name; the user gets to write in it, and all
@@ -16,7 +19,7 @@ func (e *Edit) CreateSpace(sp Space, private bool) (*Space, error) {
 	if e.me == nil || e.me.Account != "user" {
 		return nil, refuse(403, "User is not permitted to create spaces")
 	}
-	if !keyShape.MatchString(sp.Key) {
+	if len(strings.TrimPrefix(sp.Key, "~")) > longestKey || !keyShape.MatchString(sp.Key) {
 		return nil, refuse(400, fmt.Sprintf("Invalid space key: %s", sp.Key))
 	}
 	if e.site.spaceKeys[lower(sp.Key)] != "" {
