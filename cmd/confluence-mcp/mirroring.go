@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,6 +141,9 @@ func (e *engine) openMirror(ctx context.Context, now func() time.Time) (*mirror.
 		return m, err
 	}
 	aside, err := mirror.Quarantine(e.cfg.DataDir, now())
+	if err == nil {
+		err = os.RemoveAll(filepath.Join(e.cfg.DataDir, index.Folder)) // its numbers are those of the damaged one
+	}
 	if err != nil {
 		return nil, err
 	}
