@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,9 +71,14 @@ func (c *copying) closed() error {
 	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.opening", Op: "open mirror", Message: "The mirror is being opened.", Next: "Try again in a few seconds.", RetryAfter: 2 * time.Second}
 }
 
+// garbage is how many per cent of what is in use may be garbage beside a copy:
+// pages and their words come in megabytes, and are let go of in a moment.
+const garbage = 50
+
 // openCopy opens the mirror and its index and begins to fill them; passive:
 // only on demand.
 func (e *engine) openCopy(ctx context.Context, now func() time.Time, passive bool) error {
+	debug.SetGCPercent(garbage)
 	c := &copied{changed: make(chan struct{}, 1)}
 	err := c.open(ctx, e, now)
 	if err == nil {
