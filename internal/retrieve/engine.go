@@ -2,6 +2,8 @@ package retrieve
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -42,7 +44,7 @@ type Config struct {
 // Engine answers questions. It is safe for concurrent use.
 type Engine struct {
 	cfg     Config
-	key     []byte
+	cursors cipher.AEAD // with a random nonce in front of what is sealed
 	members members
 }
 
@@ -57,11 +59,24 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	e := &Engine{cfg: cfg, key: make([]byte, 32), members: members{read: map[member]time.Time{}}}
-	if _, err := io.ReadFull(cfg.Random, e.key); err != nil {
+	cursors, err := sealing(cfg.Random)
+	if err != nil {
 		return nil, fmt.Errorf("retrieve: draw a key: %w", err)
 	}
-	return e, nil
+	return &Engine{cfg: cfg, cursors: cursors, members: members{read: map[member]time.Time{}}}, nil
+}
+
+// sealing is AES-256-GCM with a key of its own: cursors end with the program.
+func sealing(random io.Reader) (cipher.AEAD, error) {
+	key := make([]byte, 32)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // Integration finds a connected one by its name or its id. The empty name means

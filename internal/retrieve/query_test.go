@@ -2,6 +2,8 @@ package retrieve_test
 
 import (
 	"context"
+	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/retrieve"
+	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
@@ -125,6 +128,45 @@ func TestCursorsBelongToOneCallerAndOneQuestion(t *testing.T) {
 		require.ErrorAs(t, err, &e, name)
 		assert.Equal(t, "input.cursor", e.StableCode(), name)
 		assert.Equal(t, "The cursor does not belong to this call.", e.Message, name)
+	}
+}
+
+// TestCursorsTellNothingOfHiddenPages: a position in the index is a score, and
+// scores depend on how many hidden pages have a word. Neither can be read, two
+// cursors of one place have nothing in common, and all are of one length.
+func TestCursorsTellNothingOfHiddenPages(t *testing.T) {
+	sealed := func(hidden int) (all []string, at []string) {
+		b := fresh(t)
+		docs := pages(30+hidden, "billing")
+		for i := range hidden {
+			docs[30+i].clause = onlyA(1)
+		}
+		b.sync(1, eng, staff, docs...)
+		q := retrieve.Question{Text: "billing", Limit: 10}
+		for range 3 {
+			all = append(all, b.ask(caller("bob"), q).Next)
+		}
+		found, err := b.index.Search(b.ctx, b.m.View(caller("bob")), index.Query{Text: "billing", Limit: 10})
+		require.NoError(t, err)
+		return all, []string{found.Next}
+	}
+	few, fewAt := sealed(0)
+	many, manyAt := sealed(50)
+	require.NotEqual(t, fewAt, manyAt, "what is sealed does differ")
+	seen := map[string]bool{}
+	for _, cursor := range slices.Concat(few, many) {
+		raw, err := base64.RawURLEncoding.DecodeString(cursor)
+		require.NoError(t, err)
+		assert.Len(t, cursor, len(few[0]))
+		assert.False(t, seen[cursor], "the same place is never sealed the same way")
+		seen[cursor] = true
+		for _, at := range slices.Concat(fewAt, manyAt) {
+			plain, err := base64.RawURLEncoding.DecodeString(at)
+			require.NoError(t, err)
+			for _, part := range [][]byte{[]byte(at), plain, plain[:8], plain[8:12], plain[12:]} {
+				assert.NotContains(t, string(raw), string(part))
+			}
+		}
 	}
 }
 
