@@ -118,11 +118,11 @@ func (x *Index) fits(ctx context.Context, s *shelf) (bool, error) {
 	return before <= seq && seq <= last, err
 }
 
-// build fills a new index from all pages: in place when there is nothing to
-// search, else beside the old one.
+// build fills a new index from all pages: in place when that one is empty and
+// was never complete, else beside the old one. One that was is searched.
 func (x *Index) build(ctx context.Context, old *shelf) error {
 	to := old
-	if old.documents() > 0 {
+	if _, complete := old.seq(); complete || old.documents() > 0 {
 		var err error
 		if to, err = x.begin(); err != nil {
 			return err

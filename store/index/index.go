@@ -167,11 +167,15 @@ func (x *Index) borrow() (*shelf, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.current == nil {
-		return nil, &confluence.Error{Kind: confluence.Unavailable, Code: "index.building", Op: "search",
-			Message: "the search index is being opened", Next: "Try again in a moment."}
+		return nil, building()
 	}
 	x.current.users.Add(1)
 	return x.current, nil
+}
+
+func building() error {
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "index.building", Op: "search",
+		Message: "the index is being built", Next: "Try again in a moment."}
 }
 
 func (*Index) giveBack(s *shelf) { s.users.Done() }

@@ -56,7 +56,8 @@ type Answer struct {
 
 // Search answers a question with what the view shows, and nothing else. The
 // text of a question is never wrong. Kind Invalid for a cursor of another
-// question; kind Unavailable with code "index.building" while there is no index.
+// question; kind Unavailable with code "index.building" while there is no index
+// that was complete once: a part is no answer.
 func (x *Index) Search(ctx context.Context, v *guard.View, q Query) (a Answer, err error) {
 	after, err := q.start()
 	if err != nil {
@@ -113,6 +114,9 @@ func (s *search) answer(on *shelf, asked question) (Answer, error) {
 		return Answer{}, unavailable("search", err)
 	}
 	defer snap.Close()
+	if _, err := decodeSeq(snap.Internal()[seqKey]); err != nil || on.cause() != nil {
+		return Answer{}, building()
+	}
 	if s.segs, err = on.segments.of(snap); err != nil {
 		return Answer{}, err
 	}
