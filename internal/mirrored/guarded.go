@@ -50,9 +50,13 @@ func (g *guarded) Describe() confluence.Site { return g.live.Describe() }
 
 // Page implements tools.PageSource. A page that stands elsewhere by now, or is
 // no current one any more, is judged by where it stands. An earlier version says
-// nothing of that.
+// nothing of that. A body is given as it is stored only: Confluence would make any
+// other with the account's rights, pages that are included and lists in it too.
 func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
 	known, err := g.sees(ctx, id)
+	if err == nil {
+		err = stored("get page", opt.Format)
+	}
 	if err != nil {
 		return confluence.Page{}, err
 	}
@@ -66,6 +70,16 @@ func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOption
 		}
 	}
 	return p, nil
+}
+
+// stored refuses a body in any format but the one it is stored in.
+func stored(op string, f confluence.BodyFormat) error {
+	if f == confluence.NoBody || f == confluence.Storage {
+		return nil
+	}
+	return &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Op: op,
+		Message: "A rendered page is made with the rights of the connecting account, which are not yours.",
+		Next:    "Read it as markdown, or connect an account of your own."}
 }
 
 func (g *guarded) stillThere(ctx context.Context, known mirror.Page, p confluence.Page) error {

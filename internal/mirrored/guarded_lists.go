@@ -56,6 +56,9 @@ func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.
 
 // Pages implements tools.PageSource.
 func (g *guarded) Pages(ctx context.Context, f confluence.PageFilter, p confluence.Paging) (confluence.List[confluence.Page], error) {
+	if err := stored("list pages", f.Format); err != nil {
+		return confluence.List[confluence.Page]{}, err
+	}
 	f.Status = confluence.StatusCurrent
 	return sift(p, func(up confluence.Paging) (confluence.List[confluence.Page], error) { return g.live.Pages(ctx, f, up) },
 		func(one confluence.Page) (bool, error) {

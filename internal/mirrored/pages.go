@@ -16,7 +16,7 @@ func bodyless(p mirror.Page) bool { return p.Body == "" && p.Text != "" && p.Tex
 // Page implements tools.PageSource. Earlier versions and rendered bodies are
 // Confluence's, and so are drafts, which the mirror does not have.
 func (s *site) Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
-	if opt.Version == 0 && opt.Format != confluence.ExportView {
+	if opt.Version == 0 && (opt.Format == confluence.NoBody || opt.Format == confluence.Storage) {
 		if p, ok := s.have(ctx, id); ok && p.Type != confluence.TypeFolder && (opt.Format == confluence.NoBody || !bodyless(p)) {
 			out := copyOf(p)
 			if opt.Format == confluence.NoBody {
