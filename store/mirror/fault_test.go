@@ -127,6 +127,66 @@ func TestADamagedBodyIsNotShown(t *testing.T) {
 	assert.True(t, b.sees("ann", "2"))
 }
 
+// TestADamagedBodyHoldsUpNothing: a body that is not what was written, or lost,
+// leaves everything else readable, and the next reading of its page heals it,
+// though Confluence has nothing new.
+func TestADamagedBodyHoldsUpNothing(t *testing.T) {
+	const of1 = "(SELECT idx FROM node WHERE id = '1')"
+	for name, harm := range map[string]string{
+		"other text":    "UPDATE body SET text = 'other' WHERE node = " + of1,
+		"other storage": "UPDATE body SET storage = '' WHERE node = " + of1,
+		"another hash":  "UPDATE body SET hash = x'00' WHERE node = " + of1,
+		"lost":          "DELETE FROM body WHERE node = " + of1,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := fresh(t)
+			b.sync(1, tree()...)
+			f := b.Follower()
+			_, last, err := f.Range(b.ctx)
+			require.NoError(t, err)
+			require.NoError(t, mirror.Exec(b.Mirror, harm))
+			_, err = b.Page(b.ctx, who("ann"), mirror.Ref{ID: "1"})
+			require.Error(t, err)
+			assert.True(t, mirror.DamagedBody(err), "%v", err)
+			place, err := b.Place(b.ctx, who("ann"), mirror.Ref{ID: "1"})
+			require.NoError(t, err)
+			assert.Equal(t, "Title 1", place.Title)
+
+			all, err := f.All(b.ctx, 0, 10)
+			require.NoError(t, err)
+			require.Equal(t, []string{"1", "2", "3", "4"}, ids(all))
+			assert.Equal(t, []string{"", "body 2 1"}, []string{all[0].Body + all[0].Text, all[1].Text})
+			p, there, err := f.Page(b.ctx, place.Index)
+			require.NoError(t, err)
+			assert.True(t, there)
+			assert.Equal(t, "Title 1", p.Title)
+
+			b.sync(1, tree()...)
+			changes, err := f.Changes(b.ctx, last, 10)
+			require.NoError(t, err)
+			require.Len(t, changes, 1, "only what was damaged is another")
+			assert.Equal(t, place.Index, changes[0].Index)
+			whole, err := b.Page(b.ctx, who("ann"), mirror.Ref{ID: "1"})
+			require.NoError(t, err)
+			assert.Equal(t, "body 1 1", whole.Text)
+			assert.NoError(t, b.Check(b.ctx))
+		})
+	}
+}
+
+func TestPlacesShowWhatTheCallerMaySee(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, tree()...)
+	place, err := b.Place(b.ctx, who("ann"), mirror.Ref{ID: "2"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Title 2", "", ""}, []string{place.Title, place.Body, place.Text})
+	for _, id := range []string{"2", "3", "99"} {
+		_, err := b.Place(b.ctx, who("bob"), mirror.Ref{ID: id})
+		assert.Equal(t, confluence.NotFound, confluence.KindOf(err), id)
+		assert.False(t, mirror.DamagedBody(err))
+	}
+}
+
 func TestANewerSchemaIsRefused(t *testing.T) {
 	b := fresh(t)
 	require.NoError(t, mirror.Exec(b.Mirror, "PRAGMA user_version = 99"))

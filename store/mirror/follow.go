@@ -7,7 +7,9 @@ import (
 )
 
 // Follower reads the change log and what it names, of everybody: an index is
-// built from it, and an index shows nothing by itself.
+// built from it, and an index shows nothing by itself. A page whose body is
+// damaged comes without body and text, so that everything else goes on; when
+// [Pass.Put] has made it good, that is a change.
 type Follower struct{ m *Mirror }
 
 // Follower gives the following side.
@@ -84,6 +86,9 @@ func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page
 			p, err := r.finish(&found[i])
 			if err == nil {
 				err = r.body(&p)
+			}
+			if DamagedBody(err) {
+				p.Body, p.Text, err = "", "", nil
 			}
 			if err != nil {
 				return err

@@ -75,13 +75,12 @@ func (p *Pass) Unread(ctx context.Context, versions map[string]int) ([]string, e
 
 func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
 	digest := c.digest()
-	var old []byte
-	err := b.one("SELECT digest FROM page WHERE node = ?", idx).Scan(&old)
-	if err == nil && bytes.Equal(old, digest) {
-		return false, b.exec("UPDATE page SET read = ? WHERE node = ?", read, idx)
-	}
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	has, err := b.has(idx, digest)
+	if err != nil {
 		return false, err
+	}
+	if has {
+		return false, b.exec("UPDATE page SET read = ? WHERE node = ?", read, idx)
 	}
 	v := c.Version
 	labels := c.Labels
@@ -104,6 +103,24 @@ func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
 		return false, err
 	}
 	return true, b.changed(idx, false)
+}
+
+// has reports whether the content of a digest is stored, and its body still is
+// what was written: the digest tells what was put, not what is left of it.
+func (b *batch) has(idx uint32, digest []byte) (bool, error) {
+	var old, hash []byte
+	var storage, body string
+	err := b.one("SELECT digest FROM page WHERE node = ?", idx).Scan(&old)
+	if err == nil && !bytes.Equal(old, digest) {
+		return false, nil
+	}
+	if err == nil {
+		err = b.one("SELECT storage, text, hash FROM body WHERE node = ?", idx).Scan(&storage, &body, &hash)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && sound(hash, idx, storage, body), err
 }
 
 // digest is of everything that is stored but when it was read.
