@@ -3,7 +3,9 @@ package retrieve_test
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +40,7 @@ func (h *heard) Search(ctx context.Context, v *guard.View, q index.Query) (index
 type box struct {
 	*retrieve.Engine
 	t     testing.TB
+	dir   string
 	ctx   context.Context
 	m     *mirror.Mirror
 	index *heard
@@ -50,7 +53,8 @@ type box struct {
 
 func fresh(t testing.TB) *box {
 	b := &box{t: t, ctx: context.Background(), now: noon()}
-	dir, now := t.TempDir(), func() time.Time { return b.now }
+	b.dir = t.TempDir()
+	dir, now := b.dir, func() time.Time { return b.now }
 	m, err := mirror.Open(b.ctx, mirror.Config{Dir: dir, Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
@@ -138,6 +142,18 @@ func (b *box) fill(integration int64, sp confluence.Space, view guard.Principal,
 	require.NoError(b.t, err)
 	require.NoError(b.t, p.Loosen(b.ctx))
 	require.NoError(b.t, p.End(b.ctx, "{}"))
+}
+
+// spoil damages the bodies of pages, as a disk could.
+func (b *box) spoil(ids ...string) {
+	b.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, mirror.File)+"?_pragma=busy_timeout(5000)")
+	require.NoError(b.t, err)
+	defer db.Close()
+	for _, id := range ids {
+		_, err := db.ExecContext(b.ctx, "UPDATE body SET text = 'other' WHERE node = (SELECT idx FROM node WHERE id = ?)", id)
+		require.NoError(b.t, err)
+	}
 }
 
 func plain(storage string) string {

@@ -70,7 +70,7 @@ func (a *asking) query(ctx context.Context) (index.Query, bool, error) {
 	if a.q.AncestorID == "" {
 		return q, true, nil
 	}
-	above, err := a.e.cfg.Mirror.Page(ctx, a.who, mirror.Ref{Integration: at, ID: a.q.AncestorID})
+	above, err := a.e.cfg.Mirror.Place(ctx, a.who, mirror.Ref{Integration: at, ID: a.q.AncestorID})
 	if confluence.KindOf(err) == confluence.NotFound {
 		return q, false, nil
 	}
@@ -134,10 +134,15 @@ func (a *asking) behind(ctx context.Context, q index.Query, hits int) (string, e
 	return found.Next, err
 }
 
-// add shows one hit, or leaves it out when it is not there any more. full says
-// that its passage does not fit.
+// add shows one hit, or leaves it out when it is not there any more or its body
+// is damaged. full says that its passage does not fit.
 func (a *asking) add(ctx context.Context, h index.Hit, words *index.Terms) (full bool, err error) {
 	p, err := a.e.cfg.Mirror.PageAt(ctx, a.who, h.Index)
+	if mirror.DamagedBody(err) {
+		a.e.cfg.Logger.ErrorContext(ctx, "a page is left out of an answer; a full sync makes it good", "node", h.Index, "err", err)
+		a.out.Total, a.out.Cut = max(0, a.out.Total-1), true
+		return false, nil
+	}
 	there := err == nil
 	if there && a.q.Newest != nil {
 		p, there = a.q.Newest(ctx, p)

@@ -211,6 +211,33 @@ func TestAHitIsCheckedAgain(t *testing.T) {
 	assert.Equal(t, "Newer 1004", a.Results[0].Title)
 }
 
+// TestADamagedPageIsLeftOut: one body that nobody can read takes no answer away,
+// neither where it was found nor where it is the page above.
+func TestADamagedPageIsLeftOut(t *testing.T) {
+	b := fresh(t)
+	docs := pages(12, "billing")
+	for i := range docs[1:] {
+		docs[1+i].parent = docs[0].id
+	}
+	b.sync(1, eng, staff, docs...)
+	b.spoil("1000", "1003")
+	a := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5})
+	assert.Equal(t, []string{"1001", "1002", "1004", "1005", "1006"}, ids(a))
+	assert.True(t, a.Cut, "it is not all there is")
+	assert.Equal(t, 10, a.Total)
+	rest := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 5, Cursor: a.Next})
+	assert.Equal(t, []string{"1007", "1008", "1009", "1010", "1011"}, ids(rest))
+	below := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 20, AncestorID: "1000"})
+	assert.Len(t, below.Results, 10)
+
+	require.NoError(t, b.index.Rebuild(b.ctx), "an index is built of the rest")
+	assert.Len(t, b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 20}).Results, 10)
+	b.sync(1, eng, staff, docs...)
+	healed := b.ask(caller("bob"), retrieve.Question{Text: "billing", Limit: 20})
+	assert.Len(t, healed.Results, 12)
+	assert.False(t, healed.Cut)
+}
+
 func TestTheLastPageHasNoCursor(t *testing.T) {
 	b := fresh(t)
 	b.sync(1, eng, staff, pages(10, "billing")...)

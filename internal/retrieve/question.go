@@ -57,7 +57,7 @@ type Answer struct {
 	Total   int    // pages that match and that the caller may see
 	Next    string // cursor that goes on; empty at the end
 	Near    bool   // nothing had the words, so words that look alike were taken
-	Cut     bool   // the question was too costly and answered in part
+	Cut     bool   // answered in part: the question was too costly, or a page is damaged
 	Facets  []confluence.Facet
 }
 
