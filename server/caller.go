@@ -45,11 +45,34 @@ func resolveCaller(a Agent, named access) (identity.Caller, error) {
 		}
 		return a.stamp(c), nil
 	}
-	c := identity.Caller{Kind: identity.Nobody, Access: named.attributes}
+	c := identity.Caller{Kind: identity.Nobody, Integration: named.integration, Access: named.scoped()}
 	if named.user != "" {
-		c.Kind, c.Integration, c.AccountID = identity.User, named.integration, named.user
+		c.Kind, c.AccountID = identity.User, named.user
 	}
 	return a.stamp(c), nil
+}
+
+// scoped gives the attributes as they count. A request that names an integration
+// speaks of that one: user, groups and attributes are one set of principals
+// there, so what carries no integration of its own gets the named one in front.
+// Without one, such an attribute counts everywhere.
+func (a access) scoped() []string {
+	if a.integration == "" {
+		return a.attributes
+	}
+	out := slices.Clone(a.attributes)
+	for i, attribute := range out {
+		if unprefixed(attribute) {
+			out[i] = a.integration + ":" + attribute
+		}
+	}
+	return out
+}
+
+// unprefixed reports whether an attribute or a name begins as group-NAME and
+// user-ID do, which is read as one of all integrations.
+func unprefixed(v string) bool {
+	return strings.HasPrefix(v, "group-") || strings.HasPrefix(v, "user-")
 }
 
 func (a Agent) stamp(c identity.Caller) identity.Caller {
@@ -140,6 +163,9 @@ func (a access) check() error {
 	}
 	if a.integration != "" && a.user == "" && len(a.attributes) == 0 {
 		return badAccess("An integration is named, but no user.", "Send externalUserId as well.")
+	}
+	if strings.Contains(a.integration, ":") || unprefixed(a.integration) && slices.ContainsFunc(a.attributes, unprefixed) {
+		return badAccess("The integration cannot stand in front of an attribute by this name.", "Name the integration by its id.")
 	}
 	for _, v := range append([]string{a.integration, a.user}, a.attributes...) {
 		if len(v) > maxAccessValue || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {

@@ -146,7 +146,7 @@ func TestC02NamingAnotherUser(t *testing.T) {
 		require.Equal(t, 200, r.do(withMeta(manyKey, `"accessSettings":{"integrationId":7,"externalUserId":"u-bob"},"accessControlAttributes":["group-staff","7:user-x"]`)).status)
 		got := r.catalog.lastCaller(t)
 		assert.Equal(t, identity.Caller{Agent: "many", Owner: "desk", Kind: identity.User, Integration: "7", AccountID: "u-bob",
-			Access: []string{"group-staff", "7:user-x"}, Profile: "read-only", Transport: identity.HTTP}, got)
+			Access: []string{"7:group-staff", "7:user-x"}, Profile: "read-only", Transport: identity.HTTP}, got)
 
 		a := call(manyKey, "confluence_echo", `{}`)
 		a.header["X-Access-User"], a.header["X-Access-Integration"], a.header["X-Access-Attributes"] = "u-ann", "acme", "group-a, group-b"
@@ -154,7 +154,7 @@ func TestC02NamingAnotherUser(t *testing.T) {
 		got = r.catalog.lastCaller(t)
 		assert.Equal(t, "u-ann", got.AccountID)
 		assert.Equal(t, "acme", got.Integration)
-		assert.Equal(t, []string{"group-a", "group-b"}, got.Access)
+		assert.Equal(t, []string{"acme:group-a", "acme:group-b"}, got.Access)
 	})
 	t.Run("naming nobody is public", func(t *testing.T) {
 		require.Equal(t, 200, r.do(call(manyKey, "confluence_echo", `{}`)).status)
