@@ -5,19 +5,18 @@ import (
 	"strconv"
 
 	"confluence-mcp/internal/confluence"
-	"confluence-mcp/store/mirror"
 )
 
 // Bounds of what is looked through for one page of a filtered listing.
 const (
-	sifted  = 1000
+	sifted  = 1000 // rows; a listing that is cut there is not Exact
 	atATime = 100
-	looked  = 100 // comments whose page is asked for
 )
 
 // sift lists what the caller may see of an upstream listing. Its cursor counts
 // rows he was shown, and the listing is read from the beginning each time: an
-// upstream cursor, a short page or a total would tell of what was left out.
+// upstream cursor, a short page or a total would tell of what was left out. Exact
+// says that all rows there are were looked through, or that the listing goes on.
 func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.List[T], error), keep func(T) (bool, error)) (confluence.List[T], error) {
 	out := confluence.List[T]{Total: -1}
 	skip, _ := strconv.Atoi(p.Cursor)
@@ -40,7 +39,7 @@ func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.
 				continue
 			}
 			if len(out.Items) == limit {
-				out.Next = strconv.Itoa(shown)
+				out.Next, out.Exact = strconv.Itoa(shown), true
 				return out, nil
 			}
 			if shown++; shown > skip {
@@ -49,6 +48,7 @@ func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.
 		}
 		read += len(rows.Items)
 		if up.Cursor = rows.Next; up.Cursor == "" || read >= sifted || len(rows.Items) == 0 {
+			out.Exact = up.Cursor == ""
 			return out, nil
 		}
 	}
@@ -112,43 +112,6 @@ func (g *guarded) Ancestors(ctx context.Context, id string) ([]confluence.Node, 
 		}
 	}
 	return out, err
-}
-
-// Search implements tools.PageSource. A hit is shown when the caller sees the
-// page it belongs to; there is no total, because Confluence counts for the
-// account.
-func (g *guarded) Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
-	left := looked
-	return sift(s.Paging, func(up confluence.Paging) (confluence.List[confluence.Hit], error) {
-		asked := s
-		asked.Paging, asked.Archived = up, false
-		return g.live.Search(ctx, asked)
-	}, func(h confluence.Hit) (bool, error) { return g.found(ctx, h, &left) })
-}
-
-// found reports whether the caller sees what a hit belongs to. Only the page of a
-// comment has to be asked for, which is done so many times.
-func (g *guarded) found(ctx context.Context, h confluence.Hit, left *int) (bool, error) {
-	var err error
-	switch h.Type {
-	case confluence.TypePage, confluence.TypeBlogPost, confluence.TypeFolder:
-		_, err = g.sees(ctx, h.ID)
-	case "comment":
-		if *left--; *left < 0 {
-			return false, nil
-		}
-		_, err = g.Comment(ctx, h.ID)
-	case "attachment":
-		_, err = g.of.cfg.Mirror.Attachment(ctx, g.who, mirror.Ref{Integration: g.at, ID: h.ID})
-	case "space":
-		err = g.inSpace(ctx, h.SpaceKey)
-	default:
-		return false, nil
-	}
-	if confluence.KindOf(err) == confluence.NotFound {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Spaces implements tools.SpaceStore.

@@ -1,0 +1,172 @@
+package mirrored_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/mirrored"
+	"confluence-mcp/tools"
+)
+
+// Confluence makes a rendered page with the rights of who asks: pages that are
+// included, lists of pages, excerpts. The connecting account never asks for one.
+func TestARenderedPageIsMadeForNobodyElse(t *testing.T) {
+	w := newWorld(t, `{"kind":"content","id":"1006","type":"page","space":"ENG","title":"House rules","parent":"1000","storage":"<p>rules</p><ac:structured-macro ac:name=\"include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-title=\"Roadmap\"/></ac:link></ac:parameter></ac:structured-macro>"}`)
+	sites := map[string]tools.Site{}
+	for name, c := range map[string]identity.Caller{"bob": user("u-bob"), "attributes": nobody("group-staff"), "nobody": nobody()} {
+		site := w.as(c)
+		sites[name], sites[name+", live"] = site, site.(interface{ Live() tools.Site }).Live()
+	}
+	for name, site := range sites {
+		for what, opt := range map[string]confluence.PageOptions{"rendered": {Format: confluence.ExportView}, "view": {Format: "view"}, "any": {Format: "atlas_doc_format"},
+			"an earlier one": {Format: confluence.ExportView, Version: 1}, "a part": {Format: confluence.ExportView, Part: confluence.Part{Whole: 1, Size: 1}}} {
+			for _, id := range []string{"1006", "3001", "1002", "1999"} {
+				var p confluence.Page
+				var err error
+				assert.Empty(t, w.asked(func() { p, err = site.Page(w.ctx, id, opt) }), "%s, %s %s: Confluence heard of it", name, what, id)
+				assert.Zero(t, p)
+				if _, hidden := site.Page(w.ctx, id, storage); hidden != nil {
+					isNotFound(t, err, name+", "+what)
+					continue
+				}
+				refusedRendered(t, err, name+", "+what)
+			}
+			assert.Empty(t, w.asked(func() {
+				_, err := site.Pages(w.ctx, confluence.PageFilter{SpaceID: "300", Format: opt.Format}, confluence.Paging{})
+				refusedRendered(t, err, name+", list "+what)
+			}), "%s, list %s", name, what)
+		}
+	}
+	w.own["u-bob"] = true
+	p, err := w.as(user("u-bob")).Page(w.ctx, "1001", confluence.PageOptions{Format: confluence.ExportView})
+	require.NoError(t, err, "with rights of his own")
+	assert.Contains(t, p.Body, "Restart the pump")
+	assert.True(t, p.ReadAt.IsZero())
+}
+
+func refusedRendered(t *testing.T, err error, about string) {
+	t.Helper()
+	var e *confluence.Error
+	require.ErrorAs(t, err, &e, about)
+	assert.Equal(t, confluence.Denied, e.Kind, about)
+	assert.Equal(t, "auth.forbidden", e.StableCode(), about)
+	assert.Equal(t, "A rendered page is made with the rights of the connecting account, which are not yours.", e.Message, about)
+	assert.Equal(t, "Read it as markdown, or connect an account of your own.", e.Next, about)
+}
+
+// Raw CQL finds pages and blog posts only, whatever it asks for, and no hit costs
+// a question: how long an answer takes tells nothing of comments and files.
+func TestNoHitOfRawCQLCostsAQuestion(t *testing.T) {
+	w := newWorld(t)
+	bob := w.as(user("u-bob"))
+	for cql, want := range map[string][]string{
+		"type = comment":    {},
+		"type = attachment": {},
+		"type = space":      {},
+		`text ~ "zeppelin"`: {}, // a hidden page and its comment
+		`text ~ "pump"`:     {"1001"},
+		`type = comment OR type = page AND label = "runbook"`:                          {"1001"},
+		`title = "order by" OR label = runbook ORDER BY lastmodified DESC`:             {"1001"},
+		"label = runbook order  by created":                                            {"1001"},
+		`label = "runbook" AND NOT (title = "a) ORDER BY (b\"" OR title = 'ORDER BY')`: {"1001"},
+	} {
+		var l confluence.List[confluence.Hit]
+		asked := w.asked(func() {
+			var err error
+			l, err = bob.Search(w.ctx, confluence.Search{CQL: cql})
+			require.NoError(t, err, cql)
+		})
+		assert.Equal(t, want, hitIDs(l.Items), cql)
+		assert.Equal(t, []string{"GET /wiki/rest/api/search"}, asked, cql)
+		assert.Equal(t, -1, l.Total, cql)
+		assert.True(t, l.Exact, cql)
+	}
+}
+
+// What Confluence has against a query it says to the account; others hear one
+// sentence.
+func TestWhyAQueryIsNotAnsweredIsNotSaid(t *testing.T) {
+	w := newWorld(t)
+	bob := w.as(user("u-bob"))
+	said := ""
+	for cql, sent := range map[string]bool{
+		"type = = page": true, "no_such_field = 1": true,
+		"type = page) OR (type = comment": false, "type = page OR (label = a": false, `title = "a`: false, ")(": false, " ": false, "": false,
+	} {
+		asked := w.asked(func() {
+			_, err := bob.Search(w.ctx, confluence.Search{CQL: cql})
+			var e *confluence.Error
+			require.ErrorAs(t, err, &e, cql)
+			assert.Equal(t, confluence.Invalid, e.Kind, cql)
+			assert.Equal(t, "input.cql", e.StableCode(), cql)
+			if said == "" {
+				said = e.Error() + e.Next
+			}
+			assert.Equal(t, said, e.Error()+e.Next, cql)
+		})
+		assert.Equal(t, sent, len(asked) > 0, "%s: %v", cql, asked)
+	}
+}
+
+// crowd answers searches with hits of its own, a hundred at a time.
+type crowd struct {
+	tools.Site
+	hits  []confluence.Hit
+	asked []string
+}
+
+func (c *crowd) Search(_ context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
+	c.asked = append(c.asked, s.CQL)
+	from, _ := strconv.Atoi(s.Cursor)
+	to := min(from+100, len(c.hits))
+	l := confluence.List[confluence.Hit]{Items: c.hits[from:to], Total: len(c.hits)}
+	if to < len(c.hits) {
+		l.Next = strconv.Itoa(to)
+	}
+	return l, nil
+}
+
+// A search that is cut where no more is looked through does not say that it has
+// everything, nor how much there is.
+func TestASearchThatIsCutIsNotExact(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		hidden int
+		kind   string
+		exact  bool
+		shown  []string
+	}{
+		"everything was looked through":  {800, confluence.TypePage, true, []string{"1001"}},
+		"hidden pages reach the bound":   {2500, confluence.TypePage, false, []string{}},
+		"what no question was asked for": {300, "comment", true, []string{"1001"}},
+		"files":                          {300, "attachment", true, []string{"1001"}},
+		"nothing hidden":                 {0, "", true, []string{"1001"}},
+	} {
+		live := &crowd{}
+		for range c.hidden {
+			live.hits = append(live.hits, confluence.Hit{ID: "1002", Type: c.kind})
+		}
+		live.hits = append(live.hits, confluence.Hit{ID: "1001", Type: confluence.TypePage})
+		sites, err := mirrored.New(mirrored.Config{Live: w, Mirror: w.m, Retrieve: w.engine, Now: w.clock, Complete: func(context.Context, int64) bool { return true },
+			Shared: func(string) (tools.Site, error) { return live, nil }})
+		require.NoError(t, err)
+		bob, err := sites.For(w.ctx, user("u-bob"))
+		require.NoError(t, err)
+		l, err := bob.Search(w.ctx, confluence.Search{CQL: `text ~ "x" ORDER BY created`})
+		require.NoError(t, err, name) // any other question would be a nil site's
+		assert.Equal(t, c.shown, hitIDs(l.Items), name)
+		assert.Equal(t, c.exact, l.Exact, name)
+		assert.Equal(t, -1, l.Total, name)
+		assert.Empty(t, l.Next, name)
+		assert.LessOrEqual(t, len(live.asked), 10, name)
+		for _, cql := range live.asked {
+			assert.Equal(t, `(text ~ "x") AND type in (page, blogpost) ORDER BY created`, cql, name)
+		}
+	}
+}
