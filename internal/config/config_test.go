@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -88,6 +89,9 @@ func TestRefusals(t *testing.T) {
 		{"missing secret file", "integrations:\n  - {name: a, baseUrl: https://x, token: \"file:gone\"}\n", nil, "secret file gone"},
 		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing property 'profile'"},
 		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key, key_hash, oidc and proxy"},
+		{"a name like an id", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: \"2\", baseUrl: https://y}\n", nil, "c.yaml:3:12: integrations.1.name: the value does not have the form ^([A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$ (letters, digits and . _ - after a letter or digit; not digits alone, which are read as the id of an integration)"},
+		{"a long name like an id", "integrations:\n  - {name: \"0042\", baseUrl: https://y}\n", nil, "not digits alone"},
+		{"a name too long", "integrations:\n  - {name: " + strings.Repeat("a", 64) + ", baseUrl: https://y}\n", nil, "maxLength: got 64, want 63"},
 		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
 		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
 		{"hook in the open", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"http://hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "must be https"},
@@ -106,6 +110,18 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err := config.Load(source("nowhere.yaml", nil, nil))
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
+}
+
+// TestNamesBesideIds: a name may begin with digits, an agent may be called by
+// them, and may refer to an integration by its id.
+func TestNamesBesideIds(t *testing.T) {
+	file := "integrations:\n  - {name: 2nd, baseUrl: https://x}\n  - {name: \"1.0\", baseUrl: https://y}\n  - {name: " + strings.Repeat("a", 63) +
+		", baseUrl: https://z}\nagents:\n  - {name: \"7\", profile: p, key: \"${K}\", identity: {integration: \"2\", user: u}}\n"
+	c, err := config.Load(source("c.yaml", map[string]string{"K": "k"}, map[string]string{"c.yaml": file}))
+	require.NoError(t, err)
+	assert.Equal(t, "2nd", c.Integrations[0].Name)
+	assert.Equal(t, "1.0", c.Integrations[1].Name)
+	assert.Equal(t, "2", c.Agents[0].Integration)
 }
 
 func TestEnvironment(t *testing.T) {

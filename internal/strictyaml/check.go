@@ -81,6 +81,10 @@ func (c *check) text(r *rule, path []string, v string) {
 	if r.match == nil || r.match().MatchString(v) {
 		return
 	}
+	if !c.quote && r.Description != "" {
+		c.add(path, "the value does not have the form %s (%s)", r.Pattern, r.Description)
+		return
+	}
 	if !c.quote {
 		c.add(path, "the value does not have the form %s", r.Pattern)
 		return
