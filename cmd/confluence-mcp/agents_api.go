@@ -83,7 +83,20 @@ func (a *agentAPI) read(w http.ResponseWriter, r *http.Request, by server.Agent)
 	if err != nil {
 		return in, err
 	}
-	return in, api.Strict(raw, &in)
+	if err := api.Strict(raw, &in); err != nil {
+		return in, err
+	}
+	if in.Approver && !by.Approver {
+		return in, noApprover()
+	}
+	return in, nil
+}
+
+// noApprover refuses a right that the asker does not have: an administrator
+// could decide by a second key what he may not decide by his own.
+func noApprover() error {
+	return &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Op: "add agent",
+		Message: "Only an approver makes an approver.", Next: "Leave out approver, ask an administrator who is one, or run: confluence-mcp agents add."}
 }
 
 func (a *agentAPI) revoke(w http.ResponseWriter, r *http.Request, by server.Agent) error {

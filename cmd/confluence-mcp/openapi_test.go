@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -74,4 +76,47 @@ func TestAgentsOverREST(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, p.send(http.MethodDelete, "/api/agents/fresh", opsKey, "", nil).status)
 	assert.Equal(t, http.StatusUnauthorized, p.rpc(key, "tools/list", "", "").status)
 	assert.Equal(t, http.StatusNotFound, p.send(http.MethodDelete, "/api/agents/nobody", opsKey, "", nil).status)
+}
+
+// TestAnAgentGivesNoRightItLacks: an administrator who decides nothing makes no
+// approver, whose key he would hold.
+func TestAnAgentGivesNoRightItLacks(t *testing.T) {
+	const opsTwo = "cmk_canary-both_6a7b8c9d0e1f"
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := &product{t: t, dir: productFolder(t), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p.env["BOSS_KEY"], p.env["BOTH_KEY"] = bossKey, opsTwo
+	more := `  - {name: boss, key: "${BOSS_KEY}", profile: read-only, approver: true}
+  - {name: both, key: "${BOTH_KEY}", profile: read-only, admin: true, approver: true}
+`
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(productFile+more), 0o600))
+	p.start()
+	before := len(site.Requests(0))
+	for name, c := range map[string]struct {
+		key, rights string
+		status      int
+	}{
+		"an admin makes an approver":        {opsKey, `"approver":true`, http.StatusForbidden},
+		"an admin makes one of both":        {opsKey, `"admin":true,"approver":true`, http.StatusForbidden},
+		"an approver makes an approver":     {bossKey, `"approver":true`, http.StatusForbidden},
+		"an approver makes an admin":        {bossKey, `"admin":true`, http.StatusForbidden},
+		"nobody special makes either":       {annKey, `"admin":true,"approver":true`, http.StatusForbidden},
+		"an admin makes an admin":           {opsKey, `"admin":true`, http.StatusCreated},
+		"who is both makes an approver":     {opsTwo, `"approver":true`, http.StatusCreated},
+		"an admin says no more than he may": {opsKey, `"approver":false`, http.StatusCreated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			agent := strings.ReplaceAll(name, " ", "-")
+			r := p.send(http.MethodPost, "/api/agents", c.key, `{"name":"`+agent+`","profile":"read-only",`+c.rights+`}`, nil)
+			assert.Equal(t, c.status, r.status, r.body)
+			list := p.send(http.MethodGet, "/api/agents", opsKey, "", nil).body
+			if c.status == http.StatusCreated {
+				assert.Contains(t, list, `"name":"`+agent+`"`)
+				return
+			}
+			assert.Contains(t, r.body, "auth.forbidden")
+			assert.NotContains(t, r.body, `"key"`)
+			assert.NotContains(t, list, `"name":"`+agent+`"`, "nothing was kept")
+		})
+	}
+	assert.Len(t, site.Requests(before), 0, "Confluence was not asked")
 }
