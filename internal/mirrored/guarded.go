@@ -1,7 +1,6 @@
 package mirrored
 
 import (
-	"cmp"
 	"context"
 	"io"
 
@@ -224,54 +223,4 @@ func (g *guarded) Download(ctx context.Context, a confluence.Attachment, offset,
 		return nil, err
 	}
 	return g.live.Download(ctx, there, offset, limit)
-}
-
-// CurrentUser implements tools.Directory: the caller, not the account.
-func (g *guarded) CurrentUser(ctx context.Context) (confluence.User, error) {
-	if g.who.Kind != identity.User {
-		return confluence.User{Name: "Anonymous", Type: "anonymous"}, nil
-	}
-	p, err := g.of.cfg.Mirror.Writer().Person(ctx, g.at, g.who.AccountID)
-	return confluence.User{ID: p.ID, Name: p.Name, Email: p.Email, Active: p.Active, Guest: p.Guest}, err
-}
-
-// User implements tools.Directory. An e-mail address is its owner's: what the
-// account may know of others, the caller perhaps may not.
-func (g *guarded) User(ctx context.Context, id string) (confluence.User, error) {
-	if g.who.Kind != identity.User {
-		return confluence.User{}, missing("get user", "user "+id)
-	}
-	u, err := g.live.User(ctx, id)
-	return g.discreet(u), err
-}
-
-// UsersByID implements tools.Directory.
-func (g *guarded) UsersByID(ctx context.Context, ids []string) (map[string]confluence.User, error) {
-	if g.who.Kind != identity.User {
-		return map[string]confluence.User{}, nil
-	}
-	found, err := g.live.UsersByID(ctx, ids)
-	for id, u := range found {
-		found[id] = g.discreet(u)
-	}
-	return found, err
-}
-
-// FindUsers implements tools.Directory.
-func (g *guarded) FindUsers(ctx context.Context, query string, p confluence.Paging) (confluence.List[confluence.User], error) {
-	if g.who.Kind != identity.User {
-		return confluence.List[confluence.User]{}, nil
-	}
-	found, err := g.live.FindUsers(ctx, query, p)
-	for i := range found.Items {
-		found.Items[i] = g.discreet(found.Items[i])
-	}
-	return found, err
-}
-
-func (g *guarded) discreet(u confluence.User) confluence.User {
-	if cmp.Or(u.ID, "?") != g.who.AccountID {
-		u.Email = ""
-	}
-	return u
 }

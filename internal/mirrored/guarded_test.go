@@ -3,6 +3,7 @@ package mirrored_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/mirrored"
+	"confluence-mcp/internal/retrieve"
 	"confluence-mcp/tools"
 )
 
@@ -169,4 +171,58 @@ func TestASearchThatIsCutIsNotExact(t *testing.T) {
 			assert.Equal(t, `(text ~ "x") AND type in (page, blogpost) ORDER BY created`, cql, name)
 		}
 	}
+}
+
+// The directory is read by users the mirror knows as active, and as neither
+// guests nor apps. Others are refused like the public, and Confluence hears
+// nothing of it; who they are themselves the mirror knows.
+func TestWhoReadsTheDirectory(t *testing.T) {
+	w := newWorld(t, `{"kind":"user","id":"u-app","username":"app","name":"Some App","email":"app@acme.test","account":"app","groups":["staff"],"token":"app-token"}`,
+		`{"kind":"content","id":"3009","type":"page","space":"S2","parent":"3000","title":"Duty","storage":"<p>Xylophone duty has <ac:link><ri:user ri:account-id=\"u-ann\"/></ac:link></p>"}`)
+	for name, c := range map[string]struct {
+		who   identity.Caller
+		reads bool
+	}{
+		"a user":            {user("u-bob"), true},
+		"by e-mail":         {user("bob@acme.test"), true},
+		"deactivated":       {user("u-eve"), false},
+		"a guest":           {user("u-gus"), false},
+		"an app":            {user("u-app"), false},
+		"unknown":           {user("u-zzz"), false},
+		"public":            {nobody(), false},
+		"access attributes": {nobody("group-staff", "user-u-bob"), false},
+	} {
+		found, err := w.engine.Query(w.ctx, c.who, retrieve.Question{Text: "xylophone"})
+		require.NoError(t, err, name)
+		require.Len(t, found.Results, 1, name)
+		assert.Equal(t, c.reads, strings.Contains(found.Results[0].Text, "Ann Arbor"), "%s: %s", name, found.Results[0].Text)
+
+		site := w.as(c.who)
+		asked := w.asked(func() {
+			ann, err := site.User(w.ctx, "u-ann")
+			assert.Equal(t, c.reads, err == nil, "%s: %v", name, err)
+			assert.Empty(t, ann.Email, name)
+			if !c.reads {
+				isNotFound(t, err, name)
+				assert.Equal(t, "get user user u-ann: there is no such content, or you may not see it", err.Error(), name)
+			}
+			many, err := site.UsersByID(w.ctx, []string{"u-ann", "u-cid"})
+			require.NoError(t, err, name)
+			assert.Equal(t, map[bool]int{true: 2}[c.reads], len(many), name)
+			l, err := site.FindUsers(w.ctx, "Ann", confluence.Paging{})
+			require.NoError(t, err, name)
+			assert.Equal(t, c.reads, len(l.Items) > 0, name)
+		})
+		assert.Equal(t, c.reads, len(asked) > 0, "%s: %v", name, asked)
+	}
+	for _, id := range []string{"u-eve", "u-gus", "u-app"} {
+		assert.Empty(t, w.asked(func() {
+			me, err := w.as(user(id)).User(w.ctx, id)
+			require.NoError(t, err, id)
+			assert.Equal(t, id, me.ID)
+		}), id)
+	}
+	bot, err := w.engine.Query(w.ctx, identity.Caller{Agent: "local", Kind: identity.Service}, retrieve.Question{Text: "xylophone"})
+	require.NoError(t, err)
+	assert.Contains(t, bot.Results[0].Text, "Ann Arbor", "the connecting account")
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -53,18 +54,35 @@ func elsewhere(p mirror.Page, words *index.Terms) bool {
 	return false
 }
 
-// names shows mentioned people by their names, to callers who are somebody.
+// names shows mentioned people by their names, to callers who may read the
+// directory: the connecting account, and users who are active and neither guests
+// nor apps. Others are shown ids.
 func (a *asking) names(ctx context.Context, integration int64) markup.View {
-	if a.who.Kind == identity.Nobody {
-		return markup.View{}
-	}
+	reads := sync.OnceValue(func() bool { return a.readsDirectory(ctx, integration) })
 	return markup.View{UserName: func(id string) string {
+		if !reads() {
+			return ""
+		}
 		p, err := a.e.cfg.Mirror.Writer().Person(ctx, integration, id)
 		if err != nil || p.ID != id {
 			return "" // shown by id
 		}
 		return p.Name
 	}}
+}
+
+// readsDirectory reports whether the caller may read the names of an
+// integration's people. A user of another one is nobody there.
+func (a *asking) readsDirectory(ctx context.Context, integration int64) bool {
+	at, found := a.e.Integration(a.who.Integration)
+	if !found || at.ID != integration {
+		return false
+	}
+	if a.who.Kind != identity.User {
+		return a.who.Kind == identity.Service
+	}
+	p, err := a.e.cfg.Mirror.Writer().Person(ctx, integration, a.who.AccountID)
+	return err == nil && p.ID == a.who.AccountID && p.Active && !p.Guest && !p.App
 }
 
 // section is the text under one heading.
