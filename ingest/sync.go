@@ -54,6 +54,7 @@ type Sync struct {
 	names  map[string]bool      // accounts that pages and restrictions name
 	absent map[string]time.Time // accounts Confluence did not know, and when
 	asking singleflight.Group
+	closed bool
 }
 
 // New judges the configuration and makes a sync. It asks nothing. Kind Invalid
@@ -156,6 +157,9 @@ func (s *Sync) join(ctx context.Context, full bool) *job {
 	defer s.mu.Unlock()
 	j := s.job
 	switch {
+	case s.closed:
+		j = newJob(full)
+		j.end(closed())
 	case j == nil:
 		j = newJob(full)
 		s.job = j
@@ -171,6 +175,31 @@ func (s *Sync) join(ctx context.Context, full bool) *job {
 	return j
 }
 
+func closed() error {
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "sync.closed", Op: "sync", Message: "the integration is not connected any more, or its settings changed", Next: "Try again."}
+}
+
+// end ends a job that was never begun.
+func (j *job) end(err error) {
+	j.err = err
+	close(j.done)
+}
+
+// Close stops what is under way, refuses what comes after, and waits: no pass
+// writes anything when it returns.
+func (s *Sync) Close() {
+	s.mu.Lock()
+	s.closed = true
+	j := s.job
+	if j != nil {
+		j.cancel()
+	}
+	s.mu.Unlock()
+	if j != nil {
+		<-j.done
+	}
+}
+
 func newJob(full bool) *job {
 	return &job{full: full, done: make(chan struct{}), watchers: map[int]func(Progress){}}
 }
@@ -183,6 +212,10 @@ func (s *Sync) start(ctx context.Context, j *job) {
 		j.report, j.err = s.pass(ctx, j)
 		s.mu.Lock()
 		s.job, s.next = s.next, nil
+		if s.job != nil && s.closed {
+			s.job.end(closed())
+			s.job = nil
+		}
 		if s.job != nil && s.job.waiting == 0 {
 			close(s.job.done)
 			s.job = nil

@@ -82,7 +82,7 @@ func (e *engine) openCopy(ctx context.Context, now func() time.Time, passive boo
 	c := &copied{changed: make(chan struct{}, 1)}
 	err := c.open(ctx, e, now)
 	if err == nil {
-		err = e.sites.Fill(ctx, connections.Filler{Mirror: c.mirror, Passive: passive, Changed: c.wake,
+		err = e.sites.Fill(ctx, connections.Filler{Mirror: c.mirror, Passive: passive, Changed: c.wake, Known: e.known(),
 			Rhythm: connections.Rhythm{Interval: e.cfg.Sync.Interval, FullInterval: e.cfg.Sync.FullInterval, BlogPosts: e.cfg.Sync.BlogPosts}})
 	}
 	if err != nil {
@@ -200,4 +200,13 @@ func (c *copied) close() error {
 		failed = append(failed, c.mirror.Close())
 	}
 	return errors.Join(failed...)
+}
+
+// known are the ids of the integrations there are, connected or not.
+func (e *engine) known() []int64 {
+	var out []int64
+	for _, i := range e.registry.List() {
+		out = append(out, i.ID)
+	}
+	return out
 }

@@ -18,7 +18,7 @@ type Querier interface {
 // Answer is what POST /api/query and the command query --json answer with.
 type Answer struct {
 	Results    []Result `json:"results"`
-	Total      int      `json:"total"` // pages that match and that the caller may see
+	Total      int      `json:"total"` // pages that match and that the caller may see; -1 where rules hide some
 	NextCursor string   `json:"next_cursor"`
 	Near       bool     `json:"near,omitempty"` // nothing had the words, so words that look alike were taken
 	Cut        bool     `json:"cut,omitempty"`  // the question was too costly and answered in part

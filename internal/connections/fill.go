@@ -3,6 +3,7 @@ package connections
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,9 @@ type Filler struct {
 	// Passive only syncs on demand, as a command does that owns the data folder
 	// for as long as it lasts.
 	Passive bool
+	// Known are ids of integrations that exist; those among them that are not
+	// connected keep their rows, unseen.
+	Known []int64
 }
 
 // filling is one integration on its way into the mirror.
@@ -47,18 +51,42 @@ type filling struct {
 const markSource = "source"
 
 // Fill begins to fill a mirror, from integrations that are put later too, until
-// [Set.Close]. Rows of an integration that is not there any more, or that is
-// another site by now, are gone when it returns.
+// [Set.Close]. When it returns, nobody sees rows of an integration that is not
+// connected, and rows of one that is another site by now, or that nobody knows
+// any more, are gone. An integration that cannot begin says so in the log.
 func (s *Set) Fill(ctx context.Context, f Filler) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if err := s.forget(ctx, f); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.filler = &f
-	all := s.all
+	all := slices.Clone(s.all)
 	s.mu.Unlock()
-	var failed []error
 	for _, c := range all {
-		failed = append(failed, s.begin(ctx, c))
+		if err := s.begin(ctx, c); err != nil && s.client.Logger != nil {
+			s.client.Logger.ErrorContext(ctx, "integration is not mirrored", "integration", c.spec.Name, "err", err)
+		}
 	}
-	return errors.Join(failed...)
+	return nil
+}
+
+// forget hides what is not connected and drops what is not known.
+func (s *Set) forget(ctx context.Context, f Filler) error {
+	w := f.Mirror.Writer()
+	ids, err := w.Integrations(ctx)
+	for _, id := range ids {
+		if _, missing := s.byID(id); missing == nil {
+			continue
+		}
+		if slices.Contains(f.Known, id) {
+			err = errors.Join(err, w.SetIntegration(ctx, guard.Integration{ID: id, Mode: guard.OwnerOnly}))
+		} else {
+			err = errors.Join(err, w.DropIntegration(ctx, id))
+		}
+	}
+	return err
 }
 
 // begin makes sure that the mirror shows an integration by today's rule and of
@@ -131,6 +159,7 @@ func (c *connection) end() {
 	c.mu.Unlock()
 	if f != nil {
 		f.stop()
+		f.sync.Close()
 		f.running.Wait()
 	}
 }

@@ -17,6 +17,7 @@ import (
 // Set is all integrations of a server. It is safe for concurrent use.
 type Set struct {
 	client rest.Config
+	change sync.Mutex // held while something comes or goes
 	mu     sync.RWMutex
 	all    []*connection
 	filler *Filler // nil until there is a mirror to fill
@@ -31,7 +32,9 @@ func New(client rest.Config) *Set { return &Set{client: client} }
 // Put returns. It asks nothing of Confluence. Kind Invalid for a bad address,
 // Expired with code "auth.not_connected" when there is no token.
 func (s *Set) Put(ctx context.Context, spec Spec) error {
-	if old, err := s.byID(spec.ID); err == nil && old.spec.equal(spec) {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if old, err := s.byID(spec.ID); err == nil && old.spec.equal(spec) && (s.filler == nil || old.fill() != nil) {
 		return nil
 	}
 	c, err := connect(spec, s.client)
@@ -48,13 +51,16 @@ func (s *Set) Put(ctx context.Context, spec Spec) error {
 	}
 	s.mu.Unlock()
 	old.end()
-	return s.begin(ctx, c)
+	return s.begin(context.WithoutCancel(ctx), c) // what is to be hidden is hidden, whoever waits for it
 }
 
 // Remove disconnects an integration: nobody reaches it any more and its sync
 // has stopped when Remove returns. Its rows are gone too; with keep they stay,
 // and nobody sees them.
 func (s *Set) Remove(ctx context.Context, id int64, keep bool) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	at := slices.IndexFunc(s.all, func(x *connection) bool { return x.spec.ID == id })
 	var old *connection
@@ -76,6 +82,8 @@ func (s *Set) Remove(ctx context.Context, id int64, keep bool) error {
 
 // Close ends every sync and waits for it.
 func (s *Set) Close() {
+	s.change.Lock()
+	defer s.change.Unlock()
 	s.mu.Lock()
 	all := s.all
 	s.all = nil

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"confluence-mcp/internal/confluence"
@@ -209,8 +209,8 @@ const longestName = 63
 func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(name) > longestName || !nameForm.MatchString(name) {
-		return Integration{}, wrong("The name is not made of letters, digits, dots, hyphens and underscores", `Send for example "acme".`)
+	if len(name) > longestName || !nameForm.MatchString(name) || strings.Trim(name, "0123456789") == "" {
+		return Integration{}, wrong("The name is not made of letters, digits, dots, hyphens and underscores, or is a number and would be taken for an id", `Send for example "acme".`)
 	}
 	if _, err := r.find(name); err == nil {
 		return Integration{}, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.name", Op: "add integration", Ref: name, Message: "There is an integration of that name.", Next: "Choose another name, or change that one."}
@@ -328,11 +328,14 @@ func (r *Registry) Remove(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	if err := r.cfg.Set.Remove(ctx, e.ID, false); err != nil {
+		return err // it is still listed, so that it can be removed again
+	}
 	if err := r.cfg.Store.RemoveIntegration(ctx, e.ID); err != nil {
 		return err
 	}
 	r.all = slices.DeleteFunc(r.all, func(x *entry) bool { return x.ID == e.ID })
-	return errors.Join(r.cfg.Set.Remove(ctx, e.ID, false))
+	return nil
 }
 
 func ofFile(e *entry) error {

@@ -22,3 +22,16 @@ func (w *Writer) Integration(ctx context.Context, id int64) (guard.Integration, 
 	}
 	return i, failure("read integration", err)
 }
+
+// Integrations lists the ids of all integrations that have a rule or rows.
+func (w *Writer) Integrations(ctx context.Context) ([]int64, error) {
+	var out []int64
+	rows, err := w.m.read.QueryContext(ctx, "SELECT id FROM integration UNION SELECT integration FROM space ORDER BY 1")
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	})
+	return out, failure("list integrations", err)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+
+	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/retrieve"
+	"confluence-mcp/tools"
+)
+
+// gated answers questions over REST, each as a call of the search tool: what
+// its profile, rules, limits and record are to an agent over MCP they are here.
+type gated struct {
+	catalog *tools.Catalog
+	copy    *copying
+}
+
+const searchTool = "confluence_search"
+
+// Query implements api.Querier.
+func (g gated) Query(ctx context.Context, c identity.Caller, q retrieve.Question) (retrieve.Answer, error) {
+	args, err := asSearch(q)
+	if err != nil {
+		return retrieve.Answer{}, err
+	}
+	admitted, err := g.catalog.Admit(ctx, c, searchTool, args)
+	if err != nil {
+		return retrieve.Answer{}, err
+	}
+	found, err := g.copy.Query(ctx, c, q)
+	if err == nil {
+		err = keep(ctx, admitted, &found)
+	}
+	admitted.End(ctx, err)
+	if err != nil {
+		return retrieve.Answer{}, err
+	}
+	return found, nil
+}
+
+// asSearch is a question as arguments of the tool, for its record and rules.
+func asSearch(q retrieve.Question) (json.RawMessage, error) {
+	const longest = 500 // what the tool takes; a longer question is words all the same
+	text := strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, q.Text))
+	if runes := []rune(text); len(runes) > longest {
+		text = strings.TrimSpace(string(runes[:longest]))
+	}
+	if text == "" {
+		text = "*"
+	}
+	args := map[string]string{"query": text}
+	for name, value := range map[string]string{"space_key": q.SpaceKey, "label": q.Label, "type": q.Type, "ancestor_id": q.AncestorID} {
+		if value != "" {
+			args[name] = value
+		}
+	}
+	if !q.UpdatedSince.IsZero() {
+		args["updated_since"] = q.UpdatedSince.Format(time.DateOnly)
+	}
+	return json.Marshal(args)
+}
+
+// keep leaves out what rules hide, and the total that would tell of it.
+func keep(ctx context.Context, admitted *tools.Admission, found *retrieve.Answer) error {
+	if !admitted.Hides() {
+		return nil
+	}
+	hits := make([]confluence.Hit, 0, len(found.Results))
+	for _, r := range found.Results {
+		hits = append(hits, confluence.Hit{ID: r.PageID, Type: r.Type, SpaceKey: r.SpaceKey})
+	}
+	kept, err := admitted.Keep(ctx, hits)
+	if err != nil {
+		return err
+	}
+	shown := map[string]bool{}
+	for _, h := range kept {
+		shown[h.ID] = true
+	}
+	all := found.Results
+	found.Results = []retrieve.Result{}
+	for _, r := range all {
+		if shown[r.PageID] {
+			r.Rank = len(found.Results) + 1
+			found.Results = append(found.Results, r)
+		}
+	}
+	found.Total, found.Facets = -1, nil
+	return nil
+}
