@@ -49,7 +49,7 @@ func (g *guarded) Describe() confluence.Site { return g.live.Describe() }
 
 // Page implements tools.PageSource. A page that stands elsewhere by now, or is
 // no current one any more, is judged by where it stands. An earlier version says
-// nothing of that. A body is given as it is stored only: Confluence would make any
+// nothing of that, so the page is asked for first. A body is given as it is stored only: Confluence would make any
 // other with the account's rights, pages that are included and lists in it too.
 func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOptions) (confluence.Page, error) {
 	known, err := g.sees(ctx, id)
@@ -59,14 +59,18 @@ func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOption
 	if err != nil {
 		return confluence.Page{}, err
 	}
-	p, err := g.live.Page(ctx, id, opt)
-	if err != nil {
-		return confluence.Page{}, err
-	}
-	if opt.Version == 0 {
-		if err := g.stillThere(ctx, known, p); err != nil {
+	if opt.Version != 0 {
+		if err := g.standing(ctx, id); err != nil {
 			return confluence.Page{}, err
 		}
+		return g.live.Page(ctx, id, opt)
+	}
+	p, err := g.live.Page(ctx, id, opt)
+	if err == nil {
+		err = g.stillThere(ctx, known, p)
+	}
+	if err != nil {
+		return confluence.Page{}, err
 	}
 	return p, nil
 }
@@ -81,18 +85,43 @@ func stored(op string, f confluence.BodyFormat) error {
 		Next:    "Read it as markdown, or connect an account of your own."}
 }
 
+// stillThere judges a page by where Confluence says it stands now. Whatever hides
+// it is said in the words of a page that does not exist.
 func (g *guarded) stillThere(ctx context.Context, known mirror.Page, p confluence.Page) error {
+	gone := missing("get page", "page "+known.ID)
 	if p.Status != "" && p.Status != confluence.StatusCurrent {
-		return missing("get page", "page "+p.ID)
+		return gone
 	}
-	if p.ParentID != "" && p.ParentID != known.ParentID {
-		_, err := g.sees(ctx, p.ParentID)
+	var err error
+	switch {
+	case p.ParentID != "" && p.ParentID != known.ParentID:
+		_, err = g.sees(ctx, p.ParentID)
+	case p.SpaceID != "" && p.SpaceID != known.SpaceID:
+		err = g.inSpace(ctx, p.SpaceKey)
+	}
+	if confluence.KindOf(err) == confluence.NotFound {
+		return gone
+	}
+	return err
+}
+
+// standing refuses a page the caller does not see, or not where it stands now,
+// which is one question. Of a folder nobody is asked: it has nothing of its own
+// that is read live.
+func (g *guarded) standing(ctx context.Context, id string) error {
+	known, err := g.sees(ctx, id)
+	if err != nil || known.Type == confluence.TypeFolder {
 		return err
 	}
-	if p.SpaceID != "" && p.SpaceID != known.SpaceID {
-		return g.inSpace(ctx, p.SpaceKey)
+	found, err := g.live.PagesByID(ctx, []string{id}, known.Type)
+	if err != nil {
+		return err
 	}
-	return nil
+	p, ok := found[id]
+	if !ok {
+		return missing("get page", "page "+id)
+	}
+	return g.stillThere(ctx, known, p)
 }
 
 // PagesByID implements tools.PageSource.
@@ -132,7 +161,7 @@ func (g *guarded) inSpace(ctx context.Context, key string) error {
 
 // Versions implements tools.PageSource.
 func (g *guarded) Versions(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Version], error) {
-	if _, err := g.sees(ctx, id); err != nil {
+	if err := g.standing(ctx, id); err != nil {
 		return confluence.List[confluence.Version]{}, err
 	}
 	return g.live.Versions(ctx, id, contentType, p)
@@ -145,7 +174,7 @@ func (g *guarded) Template(_ context.Context, id string) (confluence.Template, e
 
 // Restrictions implements tools.Directory.
 func (g *guarded) Restrictions(ctx context.Context, id string) ([]confluence.Restriction, error) {
-	if _, err := g.sees(ctx, id); err != nil {
+	if err := g.standing(ctx, id); err != nil {
 		return nil, err
 	}
 	return g.live.Restrictions(ctx, id)
@@ -153,7 +182,7 @@ func (g *guarded) Restrictions(ctx context.Context, id string) ([]confluence.Res
 
 // Labels implements tools.LabelStore.
 func (g *guarded) Labels(ctx context.Context, id, contentType string) ([]confluence.Label, error) {
-	if _, err := g.sees(ctx, id); err != nil {
+	if err := g.standing(ctx, id); err != nil {
 		return nil, err
 	}
 	return g.live.Labels(ctx, id, contentType)
@@ -161,7 +190,7 @@ func (g *guarded) Labels(ctx context.Context, id, contentType string) ([]conflue
 
 // Comments implements tools.CommentStore.
 func (g *guarded) Comments(ctx context.Context, pageID, contentType, kind string, p confluence.Paging) (confluence.List[confluence.Comment], error) {
-	if _, err := g.sees(ctx, pageID); err != nil {
+	if err := g.standing(ctx, pageID); err != nil {
 		return confluence.List[confluence.Comment]{}, err
 	}
 	return g.live.Comments(ctx, pageID, contentType, kind, p)
@@ -180,7 +209,7 @@ func (g *guarded) Replies(ctx context.Context, commentID, kind string, p conflue
 func (g *guarded) Comment(ctx context.Context, id string) (confluence.Comment, error) {
 	c, err := g.live.Comment(ctx, id)
 	if err == nil {
-		_, err = g.sees(ctx, c.PageID)
+		err = g.standing(ctx, c.PageID)
 	}
 	if confluence.KindOf(err) == confluence.NotFound {
 		return confluence.Comment{}, missing("get comment", "comment "+id)
@@ -196,7 +225,7 @@ func (g *guarded) Comment(ctx context.Context, id string) (confluence.Comment, e
 func (g *guarded) Attachment(ctx context.Context, id string) (confluence.Attachment, error) {
 	a, err := g.live.Attachment(ctx, id)
 	if err == nil {
-		_, err = g.sees(ctx, a.PageID)
+		err = g.standing(ctx, a.PageID)
 	}
 	if confluence.KindOf(err) == confluence.NotFound {
 		return confluence.Attachment{}, missing("get attachment", "attachment "+id)
@@ -209,7 +238,7 @@ func (g *guarded) Attachment(ctx context.Context, id string) (confluence.Attachm
 
 // Attachments implements tools.AttachmentStore.
 func (g *guarded) Attachments(ctx context.Context, pageID, contentType string, p confluence.Paging) (confluence.List[confluence.Attachment], error) {
-	if _, err := g.sees(ctx, pageID); err != nil {
+	if err := g.standing(ctx, pageID); err != nil {
 		return confluence.List[confluence.Attachment]{}, err
 	}
 	return g.live.Attachments(ctx, pageID, contentType, p)

@@ -226,3 +226,69 @@ func TestWhoReadsTheDirectory(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, bot.Results[0].Text, "Ann Arbor", "the connecting account")
 }
+
+// What belongs to a page is refused like the page: by where it stands now, for
+// one question, and in the words of a page that does not exist.
+func TestWhatBelongsToAPageIsJudgedByWhereItStands(t *testing.T) {
+	parts := map[string]func(w *world, s tools.Site) error{
+		"page": func(w *world, s tools.Site) error { _, err := s.Page(w.ctx, "1001", storage); return err },
+		"an old one": func(w *world, s tools.Site) error {
+			_, err := s.Page(w.ctx, "1001", confluence.PageOptions{Format: confluence.Storage, Version: 3})
+			return err
+		},
+		"history": func(w *world, s tools.Site) error {
+			_, err := s.Versions(w.ctx, "1001", "page", confluence.Paging{})
+			return err
+		},
+		"labels":  func(w *world, s tools.Site) error { _, err := s.Labels(w.ctx, "1001", "page"); return err },
+		"clauses": func(w *world, s tools.Site) error { _, err := s.Restrictions(w.ctx, "1001"); return err },
+		"files": func(w *world, s tools.Site) error {
+			_, err := s.Attachments(w.ctx, "1001", "page", confluence.Paging{})
+			return err
+		},
+		"file": func(w *world, s tools.Site) error { _, err := s.Attachment(w.ctx, "att6002"); return err },
+		"bytes": func(w *world, s tools.Site) error {
+			_, err := s.Download(w.ctx, confluence.Attachment{ID: "att6002"}, 0, 1)
+			return err
+		},
+		"comment": func(w *world, s tools.Site) error { _, err := s.Comment(w.ctx, "5001"); return err },
+		"replies": func(w *world, s tools.Site) error {
+			_, err := s.Replies(w.ctx, "5001", confluence.CommentFooter, confluence.Paging{})
+			return err
+		},
+		"comments": func(w *world, s tools.Site) error {
+			_, err := s.Comments(w.ctx, "1001", "page", confluence.CommentFooter, confluence.Paging{})
+			return err
+		},
+	}
+	for state, c := range map[string]struct {
+		line string
+		sees bool
+	}{
+		"as it was":            {"", true},
+		"below a visible page": {`{"kind":"content","id":"1001","type":"page","space":"ENG","title":"Runbook","parent":"1006"}`, true},
+		"below a hidden page":  {`{"kind":"content","id":"1001","type":"page","space":"ENG","title":"Runbook","parent":"1002"}`, false},
+		"in the trash":         {`{"kind":"content","id":"1001","type":"page","space":"ENG","title":"Runbook","parent":"1000","status":"trashed"}`, false},
+		"archived":             {`{"kind":"content","id":"1001","type":"page","space":"ENG","title":"Runbook","parent":"1000","status":"archived"}`, false},
+	} {
+		w := newWorld(t)
+		live := w.as(user("u-bob")).(interface{ Live() tools.Site }).Live()
+		if c.line != "" {
+			w.apply(c.line)
+		}
+		for part, ask := range parts {
+			var err error
+			asked := w.asked(func() { err = ask(w, live) })
+			assert.LessOrEqual(t, len(asked), 5, "%s, %s: %v", state, part, asked)
+			if c.sees {
+				assert.NoError(t, err, "%s, %s", state, part)
+				continue
+			}
+			isNotFound(t, err, state+", "+part)
+			assert.NotContains(t, err.Error(), "1002", "%s, %s", state, part)
+			for _, one := range asked {
+				assert.NotRegexp(t, `/1001/|/5001/|/att6002/|/download`, one, "%s, %s: nothing of it is read", state, part)
+			}
+		}
+	}
+}
