@@ -267,7 +267,28 @@ func (s *Sync) render(p confluence.Page) (text string, err error) {
 		defer s.room.heavy.Unlock()
 	}
 	doc, _ := markup.Parse(p.Body) // never nil: a page with a fault is shown as far as it can be read
-	return doc.Markdown(s.view(p.SpaceKey)).Text, nil
+	return words(doc.Passages(s.view(p.SpaceKey))), nil
+}
+
+// words is what a reader sees of a page, as an index reads it: headings with a
+// sign in front, code in fences. Addresses of links and ids of people are no
+// words of it.
+func words(passages []markup.Passage) string {
+	var b strings.Builder
+	var path []string
+	for _, one := range passages {
+		if !slices.Equal(path, one.Path) && len(one.Path) > 0 {
+			b.WriteString("# " + one.Path[len(one.Path)-1] + "\n")
+		}
+		path = one.Path
+		if one.Text != "" {
+			b.WriteString(one.Text + "\n")
+		}
+		if one.Code != "" {
+			b.WriteString("```\n" + one.Code + "\n```\n")
+		}
+	}
+	return b.String()
 }
 
 // view is how the tools show pages: links lead to what a person opens.
@@ -276,7 +297,14 @@ func (s *Sync) view(spaceKey string) markup.View {
 	if base == "" { // behind the gateway, until an answer has told it
 		base = s.cfg.BaseURL
 	}
-	return markup.View{PageURL: func(space, title string) string {
+	names := func(id string) string {
+		p, err := s.cfg.Mirror.Person(context.Background(), s.cfg.Integration.ID, id)
+		if err != nil || p.ID != id {
+			return "" // shown by id
+		}
+		return p.Name
+	}
+	return markup.View{UserName: names, PageURL: func(space, title string) string {
 		if base == "" {
 			return ""
 		}

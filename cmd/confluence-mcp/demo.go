@@ -157,10 +157,21 @@ func (p program) demoEngine(ctx context.Context, url, dir string) (*engine, []de
 	if e.people, err = p.ownAccounts(e.logger, in, people); err != nil {
 		return nil, nil, errors.Join(err, e.close())
 	}
-	if err := e.openCopy(ctx, p.now, false); err != nil {
+	if err := p.demoCopy(ctx, e); err != nil {
 		return nil, nil, errors.Join(err, e.close())
 	}
 	return e, people, nil
+}
+
+// demoCopy reads the sample company into the mirror before anybody is served.
+func (p program) demoCopy(ctx context.Context, e *engine) error {
+	if err := e.openCopy(ctx, p.now, false); err != nil {
+		return err
+	}
+	if _, err := e.sites.Sync(ctx, demoIntegration, false, nil); err != nil {
+		return err
+	}
+	return e.copy.copy.Load().index.Follow(ctx)
 }
 
 // ownAccounts gives everybody of the sample company a client of their own.

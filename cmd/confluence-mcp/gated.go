@@ -28,15 +28,15 @@ func (g gated) Query(ctx context.Context, c identity.Caller, q retrieve.Question
 	if err != nil {
 		return retrieve.Answer{}, err
 	}
-	admitted, err := g.catalog.Admit(ctx, c, searchTool, args)
+	keep, end, err := g.catalog.Admit(ctx, c, searchTool, args)
 	if err != nil {
 		return retrieve.Answer{}, err
 	}
 	found, err := g.copy.Query(ctx, c, q)
 	if err == nil {
-		err = keep(ctx, admitted, &found)
+		err = leave(ctx, keep, &found)
 	}
-	admitted.End(ctx, err)
+	end(ctx, err)
 	if err != nil {
 		return retrieve.Answer{}, err
 	}
@@ -70,17 +70,14 @@ func asSearch(q retrieve.Question) (json.RawMessage, error) {
 	return json.Marshal(args)
 }
 
-// keep leaves out what rules hide, and the total that would tell of it.
-func keep(ctx context.Context, admitted *tools.Admission, found *retrieve.Answer) error {
-	if !admitted.Hides() {
-		return nil
-	}
+// leave leaves out what rules hide, and the total that would tell of it.
+func leave(ctx context.Context, keep func(context.Context, []confluence.Hit) ([]confluence.Hit, bool, error), found *retrieve.Answer) error {
 	hits := make([]confluence.Hit, 0, len(found.Results))
 	for _, r := range found.Results {
 		hits = append(hits, confluence.Hit{ID: r.PageID, Type: r.Type, SpaceKey: r.SpaceKey})
 	}
-	kept, err := admitted.Keep(ctx, hits)
-	if err != nil {
+	kept, hides, err := keep(ctx, hits)
+	if err != nil || !hides {
 		return err
 	}
 	shown := map[string]bool{}
