@@ -278,7 +278,7 @@ func TestTheAcceptanceCasesOverHTTP(t *testing.T) {
 		if c.on == onT {
 			bot.integration = 2
 		}
-		require.Eventually(t, func() bool { return slices.Contains(a.queried(bot, "word"+a.page(c.on)), a.page(c.on)) }, 20*time.Second, 10*time.Millisecond,
+		require.Eventually(t, func() bool { return slices.Contains(a.queried(bot, "word"+a.page(c.on)), a.page(c.on)) }, 20*time.Second, 100*time.Millisecond,
 			"case %s: the index has the page", c.number)
 		bot.integration = 1
 		a.check(c)

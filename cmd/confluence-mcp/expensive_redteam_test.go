@@ -19,7 +19,7 @@ import (
 // dictionary, or build ten thousand clauses, costs no more than other queries
 // and asks nothing of Confluence.
 func TestF06_ExpensiveQueries(t *testing.T) {
-	const bound = 250 * time.Millisecond
+	const bound = 250 * time.Millisecond * raceFactor
 	var lines strings.Builder
 	lines.WriteString(siteWith(botToken))
 	for n := range 400 {

@@ -113,7 +113,7 @@ func (p *product) start() {
 // on was asked by a caller.
 func (p *product) settle() {
 	p.t.Helper()
-	require.Eventually(p.t, func() bool { return strings.Contains(p.errOut.String(), "sync pass ended") }, 20*time.Second, 5*time.Millisecond, "%s", p.errOut)
+	require.Eventually(p.t, func() bool { return strings.Contains(p.errOut.String(), "sync pass ended") }, time.Minute, 5*time.Millisecond, "%s", p.errOut)
 }
 
 // program is another run of the product over the same folder and environment.
