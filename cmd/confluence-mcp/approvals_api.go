@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -41,7 +42,7 @@ func (api *approvalAPI) routes() map[string]http.Handler {
 	out := map[string]http.Handler{}
 	for pattern, h := range map[string]func(*http.Request, server.Agent) (any, error){
 		"GET /api/approvals": api.list, "GET /api/approvals/{id}": api.show,
-		"POST /api/approvals/{id}/approve": api.approve, "POST /api/approvals/{id}/reject": api.reject, "POST /api/approvals/{id}/cancel": api.cancel,
+		"POST /api/approvals/{id}/approve": api.told(api.approve), "POST /api/approvals/{id}/reject": api.told(api.reject), "POST /api/approvals/{id}/cancel": api.cancel,
 		"POST /api/approvals/{id}/resolve": api.resolve,
 	} {
 		out[pattern] = api.answer(h)
@@ -62,6 +63,19 @@ func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error))
 		_ = json.NewEncoder(w).Encode(out) // the asker is gone
 		return nil
 	})
+}
+
+// told writes into the log whose verdict was refused before it came to be
+// judged.
+func (api *approvalAPI) told(h func(*http.Request, server.Agent) (any, error)) func(*http.Request, server.Agent) (any, error) {
+	return func(r *http.Request, a server.Agent) (any, error) {
+		out, err := h(r, a)
+		var no *confluence.Error
+		if errors.As(err, &no) {
+			api.e.logger.Warn("approval verdict refused", "approval", r.PathValue("id"), "by", a.Name, "code", no.StableCode())
+		}
+		return out, err
+	}
 }
 
 // guarded authenticates, runs h and answers its error.

@@ -180,9 +180,20 @@ func (s *Service) Reject(ctx context.Context, v Verdict) (Request, error) {
 	return s.decide(ctx, v, Reject)
 }
 
-// decide takes a person's step; when somebody else was faster, on what that
-// one left.
+// decide takes a person's step. One that is refused changes nothing and is told
+// in the log.
 func (s *Service) decide(ctx context.Context, v Verdict, word Word) (Request, error) {
+	r, err := s.verdict(ctx, v, word)
+	var no *confluence.Error
+	if errors.As(err, &no) {
+		s.cfg.Logger.WarnContext(ctx, "approval verdict refused", "approval", v.ID, "verdict", word, "by", v.By.Principal, "code", no.StableCode())
+	}
+	return r, err
+}
+
+// verdict takes a person's step; when somebody else was faster, on what that
+// one left.
+func (s *Service) verdict(ctx context.Context, v Verdict, word Word) (Request, error) {
 	right, err := s.cfg.Rights.MayApprove(ctx, v.By)
 	if err != nil {
 		return Request{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -72,6 +73,7 @@ func (p *people) MayAsk(context.Context, identity.Caller) (bool, error) { return
 
 // office is a service with everything around it.
 type office struct {
+	logs  logBuffer
 	t     *testing.T
 	world *world
 	who   *people
@@ -102,7 +104,7 @@ func (o *office) reopen() {
 	var err error
 	o.book, err = store.OpenPrecious(context.Background(), o.dir, o.now)
 	require.NoError(o.t, err)
-	o.Service, err = approval.New(context.Background(), approval.Config{Book: o.book, Rights: o.who, Now: o.now})
+	o.Service, err = approval.New(context.Background(), approval.Config{Book: o.book, Rights: o.who, Now: o.now, Logger: slog.New(slog.NewTextHandler(&o.logs, nil))})
 	require.NoError(o.t, err)
 	o.Bind(o.world)
 }

@@ -239,7 +239,11 @@ func (f *failure) limited(h http.Header, now time.Time) {
 	f.Kind, f.passing = confluence.Limited, true
 	f.wait, f.quota = askedWait(h, now), isQuota(h)
 	f.RetryAfter = f.wait
-	f.say("limit.rate", "Confluence limits the rate of requests", "Wait a little and try again.")
+	next := "Wait a little and try again."
+	if f.wait > 0 {
+		next = "Wait " + f.wait.Round(time.Second).String() + " and try again."
+	}
+	f.say("limit.rate", "Confluence limits the rate of requests", next)
 }
 
 func (f *failure) upstreamDown(res *http.Response, now time.Time) {
