@@ -185,8 +185,19 @@ func TestEveryMethodPassesTheGuard(t *testing.T) {
 // TestNoArgumentMakesTheClientDestroyASpace calls every method with whatever
 // text, hostile or not: what arrives deletes single things only.
 func TestNoArgumentMakesTheClientDestroyASpace(t *testing.T) {
-	f := newFake(t, obliging)
-	c := f.client(t)
+	t.Run("guarded", func(t *testing.T) {
+		f := newFake(t, obliging)
+		destroysNothing(t, f, f.client(t))
+	})
+	t.Run("without the guard", func(t *testing.T) {
+		f := newFake(t, obliging)
+		destroysNothing(t, f, rest.Unguarded(f.client(t)))
+		assert.NotEmpty(t, f.requests())
+	})
+}
+
+func destroysNothing(t *testing.T, f *fake, c *rest.Client) {
+	t.Helper()
 	table := methods()
 	var names []string
 	for name := range table {
