@@ -127,21 +127,21 @@ func (p *pass) spaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	todo, lost, err := p.sorted(ctx, there, known)
+	due, lost, err := p.sorted(ctx, there, known)
 	if err != nil {
 		return err
 	}
-	p.job.tell(func(g *Progress) { g.Spaces = len(todo) + len(lost) })
+	p.job.tell(func(g *Progress) { g.Spaces = len(due) + len(lost) })
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(spacesAtOnce)
-	for _, sp := range todo {
+	for _, sp := range due {
 		if inner.Err() != nil {
 			break
 		}
 		g.Go(func() error { return p.space(inner, ctx, sp) })
 	}
 	if err := g.Wait(); err != nil {
-		p.wait(todo)
+		p.wait(due)
 		return err
 	}
 	for _, sp := range lost {
@@ -153,10 +153,10 @@ func (p *pass) spaces(ctx context.Context) error {
 }
 
 // wait names the spaces whose sweep goes on in the next pass.
-func (p *pass) wait(todo []confluence.Space) {
+func (p *pass) wait(due []confluence.Space) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
-	for _, sp := range todo {
+	for _, sp := range due {
 		if p.s.parked[sp.ID] != nil {
 			p.report.Waiting = append(p.report.Waiting, sp.Key)
 		}
@@ -194,7 +194,7 @@ func (s *Sync) mirrors(sp confluence.Space) bool {
 // sorted orders the listed spaces by the age of their rights, and gives those
 // the mirror knows that are not there any more. One that only the listing left
 // out is asked about by its key.
-func (p *pass) sorted(ctx context.Context, there map[string]confluence.Space, known []Swept) (todo []confluence.Space, lost []Swept, err error) {
+func (p *pass) sorted(ctx context.Context, there map[string]confluence.Space, known []Swept) (due []confluence.Space, lost []Swept, err error) {
 	seen := map[string]bool{}
 	for _, k := range known {
 		sp, is := there[k.Space.ID]
@@ -205,7 +205,7 @@ func (p *pass) sorted(ctx context.Context, there map[string]confluence.Space, kn
 		}
 		seen[k.Space.ID] = true
 		if is {
-			todo = append(todo, sp)
+			due = append(due, sp)
 		} else {
 			lost = append(lost, k)
 		}
@@ -217,7 +217,7 @@ func (p *pass) sorted(ctx context.Context, there map[string]confluence.Space, kn
 		}
 	}
 	slices.SortFunc(fresh, func(a, b confluence.Space) int { return strings.Compare(a.Key, b.Key) })
-	return append(fresh, todo...), lost, nil
+	return append(fresh, due...), lost, nil
 }
 
 func (p *pass) find(ctx context.Context, old confluence.Space) (confluence.Space, bool, error) {

@@ -22,7 +22,7 @@ type sweep struct {
 	second *reading
 	began  time.Time
 	fresh  bool // no sweep of this space ever ended: nobody sees it yet
-	todo   []func(context.Context) error
+	steps  []func(context.Context) error
 
 	failing atomic.Int32 // single pages in a row
 	worked  int          // of wholeSpace, as the progress was told
@@ -40,19 +40,19 @@ type spaceReport struct {
 
 func (s *Sync) newSweep(sp confluence.Space) *sweep {
 	w := &sweep{s: s, space: sp, report: &spaceReport{}, began: s.cfg.Now()}
-	w.todo = []func(context.Context) error{w.begin, w.lookOnce, w.lookTwice, w.tighten, w.content, w.lookAfter, w.loosen, w.end}
+	w.steps = []func(context.Context) error{w.begin, w.lookOnce, w.lookTwice, w.tighten, w.content, w.lookAfter, w.loosen, w.end}
 	return w
 }
 
 // run goes on with the sweep. nil: it is finished.
 func (w *sweep) run(ctx context.Context, j *job) error {
 	w.job = j
-	for len(w.todo) > 0 {
-		if err := w.todo[0](ctx); err != nil {
+	for len(w.steps) > 0 {
+		if err := w.steps[0](ctx); err != nil {
 			return err
 		}
-		w.todo = w.todo[1:]
-		w.worksTo(wholeSpace - shares[len(w.todo)])
+		w.steps = w.steps[1:]
+		w.worksTo(wholeSpace - shares[len(w.steps)])
 	}
 	return nil
 }

@@ -112,17 +112,17 @@ func classes(p Person) []string {
 func (d *directory) nested(integration int64, groups []string) []string {
 	var out []string
 	seen := map[string]bool{}
-	todo := slices.Clone(groups)
-	for len(todo) > 0 {
-		id := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	open := slices.Clone(groups)
+	for len(open) > 0 {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
 		m, known := d.groups[key{integration, id}]
 		if !known || seen[id] {
 			continue
 		}
 		seen[id] = true
 		out = append(out, id)
-		todo = append(todo, m.Parents...)
+		open = append(open, m.Parents...)
 	}
 	return out
 }

@@ -95,24 +95,16 @@ func (l *loader) nodes(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (l *loader) people(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, "SELECT integration, id, value, hash FROM person")
-	return eachRow(rows, err, func(r *sql.Rows) error {
-		var integration int64
-		var id, v string
-		var hash []byte
-		if err := r.Scan(&integration, &id, &v, &hash); err != nil {
-			return err
-		}
-		var p guard.Person
-		if value(&p, &l.damage.People, v, hash, integration, id) {
-			l.forest.SetPerson(p)
-		}
-		return nil
-	})
+	return members(ctx, tx, "person", &l.damage.People, l.forest.SetPerson)
 }
 
 func (l *loader) groups(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, "SELECT integration, id, value, hash FROM membership")
+	return members(ctx, tx, "membership", &l.damage.Groups, l.forest.SetGroup)
+}
+
+// members reads a table of values that an integration and an id name.
+func members[T any](ctx context.Context, tx *sql.Tx, table string, damaged *int, set func(T)) error {
+	rows, err := tx.QueryContext(ctx, "SELECT integration, id, value, hash FROM "+table)
 	return eachRow(rows, err, func(r *sql.Rows) error {
 		var integration int64
 		var id, v string
@@ -120,9 +112,9 @@ func (l *loader) groups(ctx context.Context, tx *sql.Tx) error {
 		if err := r.Scan(&integration, &id, &v, &hash); err != nil {
 			return err
 		}
-		var g guard.Membership
-		if value(&g, &l.damage.Groups, v, hash, integration, id) {
-			l.forest.SetGroup(g)
+		var one T
+		if value(&one, damaged, v, hash, integration, id) {
+			set(one)
 		}
 		return nil
 	})
