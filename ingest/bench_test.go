@@ -16,7 +16,10 @@ import (
 	"confluence-mcp/internal/confluence/rest"
 )
 
-var benchPages = flag.Int("pages", 2_000, "how many pages the site of the benchmark has")
+var (
+	benchPages = flag.Int("pages", 2_000, "how many pages the site of the benchmark has")
+	benchWords = flag.Int("words", 400, "how many words each of them has")
+)
 
 // memory is the resident size of this process now and at its most, in MiB.
 func memory() (now, peak float64) {
@@ -40,11 +43,12 @@ func memory() (now, peak float64) {
 	return now, peak
 }
 
-// BenchmarkSync goes through the life of a mirror: the first pass, passes with
+// BenchmarkSync is what passes cost without an index: the first one, passes with
 // nothing and 1 % changed, and a full one. The emulator answers from the same
-// process, so that its work and memory are in the figures.
+// process, so that its work and memory are in the figures. With the index, and an
+// emulator of its own: BenchmarkMirrorLife of cmd/confluence-mcp.
 func BenchmarkSync(b *testing.B) {
-	e := startLarge(b, bigSite(*benchPages, 400))
+	e := startLarge(b, bigSite(*benchPages, *benchWords))
 	x := boxOf(b, e, e.url, func(c *ingest.Config, rc *rest.Config) { c.Now, rc.Now = time.Now, time.Now })
 	before, _ := memory()
 	run := func(name string, full bool, prepare func()) {

@@ -10,6 +10,8 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/identity"
+	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
 
@@ -157,17 +159,30 @@ func (b *box) asked(since int) map[string]bool {
 	return out
 }
 
+// What rights would be shown by changes nothing where they are not synced: not in a
+// full pass, and not when it was read long ago.
 func TestRightsThatAreNotSynced(t *testing.T) {
-	b := newBox(t, nil, func(c *ingest.Config, _ *rest.Config) { c.Integration.Mode = 0 })
-	b.pass(true)
-	for _, r := range b.Requests(0) {
-		assert.NotContains(t, r.Path, "restriction?")
-		assert.NotContains(t, r.Path, "permissions")
-		assert.NotContains(t, r.Path, "/group")
+	for name, opaque := range map[string]guard.OpaquePolicy{"seal": guard.SealOpaque, "trust": guard.TrustOpaque, "verify": guard.VerifyOpaque} {
+		for _, mode := range []guard.Mode{guard.OwnerOnly, guard.Public} {
+			t.Run(line("%s, %d", name, mode), func(t *testing.T) {
+				b := newBox(t, nil, func(c *ingest.Config, _ *rest.Config) {
+					c.Integration.Mode, c.Integration.Opaque, c.HonourSuperGroup = mode, opaque, true
+				})
+				b.pass(false)
+				b.pass(true)
+				b.clock.add(1000 * time.Hour) // longer than aclHardMaxAge
+				assert.Len(t, b.seen(who("u-bot")), 13)
+				for _, c := range []identity.Caller{who("u-ann"), public()} {
+					assert.Len(t, b.seen(c), map[guard.Mode]int{guard.Public: 13}[mode], "the connecting account alone, or everybody")
+				}
+				for _, r := range b.Requests(0) {
+					assert.NotContains(t, r.Path, "restriction?")
+					assert.NotContains(t, r.Path, "permission")
+					assert.NotContains(t, r.Path, "/group")
+				}
+			})
+		}
 	}
-	assert.Len(t, b.seen(who("u-bot")), 13, "the connecting account alone")
-	assert.Empty(t, b.seen(who("u-ann")))
-	assert.Empty(t, b.seen(public()))
 }
 
 func TestMembershipsOfACallerAreFresh(t *testing.T) {

@@ -180,7 +180,7 @@ func (w *sweep) gone(c *chunk, got map[string]bool) {
 	for _, id := range c.ids {
 		if !got[id] && !bad[id] {
 			n := w.latest().entries[id].node()
-			n.Clause, n.Cause = guard.Clause{}, causeGone
+			n.Clause, n.Cause, n.Gone = guard.Clause{}, causeGone, true
 			c.again = append(c.again, n)
 		}
 	}
@@ -259,7 +259,7 @@ func (s *Sync) render(p confluence.Page) (text string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = &confluence.Error{Kind: confluence.Invalid, Code: "page.render", Op: "render", Ref: "page " + p.ID,
-				Message: "the page could not be rendered", Err: fmt.Errorf("panic: %v", r)}
+				Message: "the page could not be rendered", Err: fmt.Errorf("panic of type %T", r)} // what it says may be text of the page
 		}
 	}()
 	if len(p.Body) > heavyBody {

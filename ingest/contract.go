@@ -78,6 +78,7 @@ type Node struct {
 	ParentID string // empty at the root
 	Clause   guard.Clause
 	Cause    string // why it is sealed, or that the list was cut off; for the report
+	Gone     bool   // it was there and, read again, was not any more: sealed unless another space has it
 }
 
 // Content is a page, a blog post or a folder with everything the mirror keeps.

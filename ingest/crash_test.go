@@ -3,15 +3,15 @@ package ingest_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,12 +23,13 @@ import (
 	"confluence-mcp/internal/confluence/rest"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store/guard"
+	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
 
 var (
 	kills     = flag.Int("kills", 20, "how often the process is killed during a sync")
-	killPages = flag.Int("kill-pages", 300, "how many pages the site of the kill test has")
+	killPages = flag.Int("kill-pages", 1000, "how many pages the site of the kill test has")
 )
 
 // What the victim of the kill test is told.
@@ -58,8 +59,15 @@ func victim(dir, url string) error {
 	if err != nil {
 		return err
 	}
+	d := &doom{point: os.Getenv(victimPoint)}
+	x, err := index.Open(ctx, index.Config{Dir: dir, Log: doomedLog{m.Follower(), d}, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	changed := make(chan struct{}, 1)
+	go follow(ctx, x, changed)
 	s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, BlogPosts: true,
-		Source: client, Mirror: &doomed{target: target{m.Writer()}, point: os.Getenv(victimPoint)}})
+		Source: client, Mirror: &doomed{target{m.Writer()}, d}, Changed: func() { wake(changed) }})
 	if err != nil {
 		return err
 	}
@@ -70,155 +78,166 @@ func victim(dir, url string) error {
 		if err != nil {
 			return err
 		}
+		if err := x.Follow(ctx); err != nil {
+			return err
+		}
 		_, peak := memory()
 		fmt.Println("pass", r.Complete, r.Read, int(peak))
 	}
 }
 
-// doomed is a mirror that kills the process at one named point.
-type doomed struct {
-	target
-	point string
-	count map[string]int
+// siege is a folder whose process is killed again and again while its site
+// changes.
+type siege struct {
+	e       *large
+	b       *box
+	users   []string
+	r       *rand.Rand
+	allowed []map[string]map[string]int // what the site showed since the last pass that ended
+	opened  []time.Duration
+
+	pages                          int
+	kills, hit, passes, read, peak int
 }
 
-// at dies when the point is the one that was named: "put:after:3".
-func (d *doomed) at(name string) {
-	if d.count == nil {
-		d.count = map[string]int{}
+func besiege(t *testing.T, pages int, seed uint64) *siege {
+	t.Helper()
+	e := startLarge(t, bigSite(pages, 60))
+	s := &siege{e: e, b: boxOf(t, e, e.url), pages: pages, users: []string{"u-ann", "u-bob", "u-cid", "u-dan"}, r: rand.New(rand.NewPCG(seed, 0))}
+	require.NoError(t, s.b.Close())
+	return s
+}
+
+// strike changes the site, kills a process at a point or, without one, after a
+// time, and holds that what is left is whole: no partial page, no damage, nothing
+// shown that the site did not show, an index that opens. It tells whether the
+// process died at the point.
+func (s *siege) strike(point string, after time.Duration) bool {
+	t := s.b.t
+	t.Helper()
+	s.kills++
+	if s.kills > 1 {
+		s.e.Apply(damage(s.r, s.kills, s.pages)...)
 	}
-	d.count[name]++
-	if d.point == name+":"+strconv.Itoa(d.count[name]) {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
-	}
-}
-
-func (d *doomed) around(name string, do func() error) error {
-	d.at(name + ":before")
-	err := do()
-	d.at(name + ":after")
-	return err
-}
-
-func (d *doomed) Begin(ctx context.Context, integration int64, sp confluence.Space) (p ingest.Pass, err error) {
-	err = d.around("begin", func() (err error) { p, err = d.target.Begin(ctx, integration, sp); return err })
-	return &doomedPass{p, d}, err
-}
-
-func (d *doomed) SetPeople(ctx context.Context, people []ingest.Person) error {
-	return d.around("people", func() error { return d.target.SetPeople(ctx, people) })
-}
-
-func (d *doomed) SetGroups(ctx context.Context, groups []guard.Membership) error {
-	return d.around("groups", func() error { return d.target.SetGroups(ctx, groups) })
-}
-
-func (d *doomed) SetIntegration(ctx context.Context, i guard.Integration) error {
-	return d.around("integration", func() error { return d.target.SetIntegration(ctx, i) })
-}
-
-func (d *doomed) SetMark(ctx context.Context, integration int64, name, v string) error {
-	return d.around("mark", func() error { return d.target.SetMark(ctx, integration, name, v) })
-}
-
-type doomedPass struct {
-	ingest.Pass
-	d *doomed
-}
-
-func (p *doomedPass) Tighten(ctx context.Context, complete bool) (v ingest.Vanished, err error) {
-	err = p.d.around("tighten", func() (err error) { v, err = p.Pass.Tighten(ctx, complete); return err })
-	return v, err
-}
-
-func (p *doomedPass) Again(ctx context.Context, nodes ...ingest.Node) error {
-	return p.d.around("again", func() error { return p.Pass.Again(ctx, nodes...) })
-}
-
-func (p *doomedPass) Put(ctx context.Context, pages []ingest.Content, mark string) (n int, err error) {
-	err = p.d.around("put", func() (err error) { n, err = p.Pass.Put(ctx, pages, mark); return err })
-	return n, err
-}
-
-func (p *doomedPass) Loosen(ctx context.Context) error {
-	return p.d.around("loosen", func() error { return p.Pass.Loosen(ctx) })
-}
-
-func (p *doomedPass) End(ctx context.Context, report string) error {
-	return p.d.around("end", func() error { return p.Pass.End(ctx, report) })
-}
-
-// points are the named moments to die at.
-func points() []string {
-	var out []string
-	for _, name := range []string{"integration", "groups", "people", "begin", "tighten", "put", "again", "loosen", "end", "mark"} {
-		for _, when := range []string{"before", "after"} {
-			for n := 1; n <= 3; n++ {
-				out = append(out, name+":"+when+":"+strconv.Itoa(n))
-			}
+	s.allowed = append(s.allowed, s.b.shown(s.users))
+	said, took := s.b.killed(point, after)
+	for _, line := range said {
+		var whole bool
+		var bodies, mib int
+		if _, err := fmt.Sscanf(line, "pass %t %d %d", &whole, &bodies, &mib); err == nil {
+			s.read += bodies
+			s.peak = max(s.peak, mib)
+		}
+		if whole {
+			s.passes++
+			s.allowed = s.allowed[len(s.allowed)-1:]
 		}
 	}
-	return out
+	at := time.Now()
+	m, err := mirror.Open(t.Context(), mirror.Config{Dir: s.b.dir, Now: time.Now})
+	require.NoError(t, err)
+	x, err := index.Open(t.Context(), index.Config{Dir: s.b.dir, Log: m.Follower(), Now: time.Now})
+	require.NoError(t, err)
+	s.opened = append(s.opened, time.Since(at))
+	assert.Empty(t, x.Status().Damage, "the index opens whole")
+	require.NoError(t, x.Close())
+	s.b.Mirror = m
+	require.NoError(t, m.Check(t.Context()))
+	require.Zero(t, m.Damaged())
+	leaked(s.b.t, s.b, s.users, s.allowed)
+	require.NoError(t, m.Close())
+	if point != "" && took == 0 {
+		s.hit++
+		return true
+	}
+	return false
 }
 
-// Rows 36 and 37: the process is killed at every named point and at any moment.
-// Afterwards nobody sees what he may not, nothing is half there, and when a pass
-// has ended undisturbed the mirror is the site.
-func TestFaultRow37KilledAtAnyMoment(t *testing.T) {
-	e := startLarge(t, bigSite(*killPages, 60))
-	b := boxOf(t, e, e.url)
-	require.NoError(t, b.Close())
-	users := []string{"u-ann", "u-bob", "u-cid", "u-dan"}
-	r := rand.New(rand.NewPCG(37, 0))
-	named := points()
-	r.Shuffle(len(named), func(i, j int) { named[i], named[j] = named[j], named[i] })
-	full := time.Second * time.Duration(1+*killPages/2000)
-	var allowed []map[string]map[string]int // what the site showed since the last pass that ended
-	var opened []time.Duration
-	hit, passes, read, peak := 0, 0, 0, 0
-	for n := range *kills {
-		if n > 0 {
-			e.Apply(damage(r, n, *killPages)...)
+// lift ends a siege: a pass that is not disturbed makes the mirror the site and
+// the index the mirror.
+func (s *siege) lift() {
+	slices.Sort(s.opened)
+	s.b.t.Logf("%d kills on %d pages, %d at named points; %d passes ended in between, %d bodies read in them; 0 leaked; the sync took at most %d MiB; opening again: median %v, worst %v",
+		s.kills, s.pages, s.hit, s.passes, s.read, s.peak, s.opened[len(s.opened)/2], s.opened[len(s.opened)-1])
+	s.b.undisturbed(s.users)
+}
+
+// Row 36: the process is killed at every named point of a pass, the first time it
+// comes by, and three times each where that is wanted.
+func TestFaultRow36KilledAtEveryPoint(t *testing.T) {
+	times := 1
+	if *thorough {
+		times = 3
+	}
+	s := besiege(t, *killPages, 36)
+	hits := map[string]int{}
+	for _, point := range moments(times, ofAPass()...) {
+		name, _, _ := strings.Cut(point, ":")
+		if s.strike(point, 0) {
+			hits[name]++
 		}
-		allowed = append(allowed, b.shown(users))
-		point := ""
-		if n%2 == 0 && n/2 < len(named) {
-			point = named[n/2]
-		}
-		said, took := b.killed(point, time.Duration(r.Int64N(int64(full*3/2))))
-		for _, line := range said {
-			if strings.HasPrefix(line, "pass true") {
-				passes++
-				allowed = allowed[len(allowed)-1:]
-			}
-			var ok bool
-			var bodies, mib int
-			if _, err := fmt.Sscanf(line, "pass %t %d %d", &ok, &bodies, &mib); err == nil {
-				read += bodies
-				peak = max(peak, mib)
-			}
-		}
-		if point != "" && took == 0 {
-			hit++
-		}
-		at := time.Now()
-		m, err := mirror.Open(t.Context(), mirror.Config{Dir: b.dir, Now: time.Now})
-		require.NoError(t, err)
-		opened = append(opened, time.Since(at))
-		b.Mirror = m
-		require.NoError(t, m.Check(t.Context()))
-		require.Zero(t, m.Damaged())
-		leaked(t, b, users, allowed)
-		require.NoError(t, m.Close())
 		if t.Failed() {
 			return
 		}
 	}
-	slices.Sort(opened)
-	t.Logf("%d kills on %d pages, %d at named points; %d passes ended in between, %d bodies read in them; 0 leaked; the sync took at most %d MiB; opening again: median %v, worst %v",
-		*kills, *killPages, hit, passes, read, peak, opened[len(opened)/2], opened[len(opened)-1])
-	b.undisturbed(users)
+	t.Logf("died at: %v", hits)
+	for _, name := range ofAPass() {
+		assert.Positive(t, hits[name], "nobody comes by %s", name)
+	}
+	s.lift()
+}
+
+// Row 37: the process is killed at any moment, every second time at a named one.
+func TestFaultRow37KilledAtAnyMoment(t *testing.T) {
+	s := besiege(t, *killPages, 37)
+	named := moments(3, ofAPass()...)
+	s.r.Shuffle(len(named), func(i, j int) { named[i], named[j] = named[j], named[i] })
+	full := time.Second * time.Duration(1+*killPages/2000)
+	for n := range *kills {
+		point := ""
+		if n%2 == 0 && n/2 < len(named) {
+			point = named[n/2]
+		}
+		s.strike(point, time.Duration(s.r.Int64N(int64(full*3/2))))
+		if t.Failed() {
+			return
+		}
+	}
+	s.lift()
+}
+
+// Row 38: the process dies when rows are committed and their documents are not.
+// The number of the last change stands in the index itself, so it goes on there:
+// rows are documents.
+func TestFaultRow38KilledBetweenRowsAndIndex(t *testing.T) {
+	times := 1
+	if *thorough {
+		times = 3
+	}
+	s := besiege(t, 260, 38)
+	ctx := t.Context()
+	for _, point := range moments(times, "log-range", "log-all", "log-changes", "log-page") {
+		if strings.HasPrefix(point, "log-all") {
+			require.NoError(t, os.RemoveAll(filepath.Join(s.b.dir, index.Folder))) // it is read to build one anew
+		}
+		s.e.Apply(line(`{"kind":"content","id":"10001","version":%d,"storage":"<p>Words of kill %d.</p>"}`, 100+s.kills, s.kills))
+		require.True(t, s.strike(point, 0), "nobody comes by %s", point)
+		m, err := mirror.Open(ctx, mirror.Config{Dir: s.b.dir, Now: time.Now})
+		require.NoError(t, err)
+		x, err := index.Open(ctx, index.Config{Dir: s.b.dir, Log: m.Follower(), Now: time.Now})
+		require.NoError(t, err)
+		was := x.Status()
+		require.NoError(t, x.Follow(ctx))
+		r, err := x.Check(ctx)
+		require.NoError(t, err)
+		assert.True(t, r.Sound(), "%s: %+v", point, r)
+		_, last, err := m.Follower().Range(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, last, x.Status().Seq, point)
+		t.Logf("%s: %d behind, rebuilding %t; then %d rows, %d documents", point, was.Behind, was.Rebuilding, r.Rows, r.Documents)
+		require.NoError(t, errors.Join(x.Close(), m.Close()))
+	}
+	s.lift()
 }
 
 // undisturbed makes a pass that is not killed, and everything is as it is.
@@ -258,6 +277,20 @@ func (b *box) undisturbed(callers []string) {
 	}
 	b.t.Logf("rows = truth: %d pages, %d lost, %d twice, %d different", len(got), lost, twice, different)
 	assert.Zero(b.t, lost+twice+different)
+	b.indexed()
+}
+
+// indexed holds that every row is a document and every document a row.
+func (b *box) indexed() {
+	b.t.Helper()
+	x, err := index.Open(b.t.Context(), index.Config{Dir: b.dir, Log: b.Follower(), Now: time.Now})
+	require.NoError(b.t, err)
+	defer func() { assert.NoError(b.t, x.Close()) }()
+	require.NoError(b.t, x.Follow(b.t.Context()))
+	r, err := x.Check(b.t.Context())
+	require.NoError(b.t, err)
+	assert.True(b.t, r.Sound(), "%+v", r)
+	b.t.Logf("documents = rows: %d documents, %d rows, %d missing, %d extra, %d twice, %d stale", r.Documents, r.Rows, len(r.Missing), len(r.Extra), len(r.Twice), len(r.Stale))
 }
 
 // damage is a handful of changes of the site.
@@ -286,7 +319,7 @@ func (b *box) shown(callers []string) map[string]map[string]int {
 	return out
 }
 
-func leaked(t *testing.T, b *box, callers []string, allowed []map[string]map[string]int) {
+func leaked(t testing.TB, b *box, callers []string, allowed []map[string]map[string]int) {
 	t.Helper()
 	for _, u := range callers {
 		p := confluence.Paging{Limit: 250}

@@ -20,7 +20,7 @@ import (
 
 // Case 37: a restriction that names more people than come at once is read to
 // its end.
-func TestALongRestrictionIsReadWhole(t *testing.T) {
+func TestN04_ALongRestrictionIsReadWhole(t *testing.T) {
 	var lines, names []string
 	for i := range 250 {
 		lines = append(lines, line(`{"kind":"user","id":"u-many%d","username":"many%d","groups":["staff"]}`, i, i))

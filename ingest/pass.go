@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -29,14 +30,28 @@ func (s *Sync) pass(ctx context.Context, j *job) (Report, error) {
 	p.report.Took = s.cfg.Now().Sub(p.report.Started)
 	p.report.Held, p.report.Waiting = sortedUnique(p.report.Held), sortedUnique(p.report.Waiting)
 	s.conclude(p.report, err)
-	s.cfg.Logger.Info("sync pass ended", slog.String("integration", s.cfg.Integration.Name), slog.Bool("full", j.full),
-		slog.Bool("complete", p.report.Complete), slog.Int("nodes", p.report.Nodes), slog.Int("changed", p.report.Changed),
-		slog.Int("problems", len(p.report.Problems)+p.report.Left), slog.Duration("took", p.report.Took), slog.Any("error", err))
+	s.tellEnd(p.report, err)
+	if failed := s.keepRefusal(context.WithoutCancel(ctx), err); failed != nil {
+		s.cfg.Logger.Warn("how the pass ended is not kept", slog.String("integration", s.cfg.Integration.Name), slog.Any("error", failed))
+	}
 	if len(p.report.Held) > 0 {
 		s.cfg.Logger.Warn("so much vanished that it is only hidden until the next pass confirms it", slog.String("integration", s.cfg.Integration.Name),
 			slog.Any("spaces", p.report.Held), slog.Int("hidden", p.report.Hidden))
 	}
 	return p.report, err
+}
+
+// tellEnd logs how a pass ended.
+func (s *Sync) tellEnd(r Report, err error) {
+	said := []any{slog.String("integration", s.cfg.Integration.Name), slog.Bool("full", r.Full), slog.Bool("complete", r.Complete), slog.Int("nodes", r.Nodes),
+		slog.Int("changed", r.Changed), slog.Int("problems", len(r.Problems)+r.Left), slog.Int64("took_ms", r.Took.Milliseconds())}
+	switch {
+	case errors.Is(err, context.Canceled): // it goes on another time; nothing is wrong with what it was at
+		said = append(said, slog.Bool("stopped", true))
+	case err != nil:
+		said = append(said, slog.Any("error", err))
+	}
+	s.cfg.Logger.Info("sync pass ended", said...)
 }
 
 // pass is one pass under way.
@@ -51,7 +66,11 @@ type pass struct {
 }
 
 func (p *pass) run(ctx context.Context) error {
-	m, err := p.s.marks(ctx)
+	me, err := p.site(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := p.s.reread(ctx) // the mirror has forgotten what another account had read
 	if err != nil {
 		return err
 	}
@@ -60,10 +79,6 @@ func (p *pass) run(ctx context.Context) error {
 		if err := p.s.setMarks(ctx, m); err != nil {
 			return err
 		}
-	}
-	me, err := p.site(ctx)
-	if err != nil {
-		return err
 	}
 	c := &census{s: p.s, me: me}
 	if err := p.people(ctx, c.open); err != nil {
@@ -92,18 +107,19 @@ func (p *pass) site(ctx context.Context) (confluence.User, error) {
 	if err != nil {
 		return me, err
 	}
-	i := p.s.cfg.Integration
+	i := p.s.rule()
 	i.Account = me.ID
 	if i.Mode == guard.Synced {
 		if i.Anonymous, err = p.s.cfg.Source.OpenToAnonymous(ctx); err != nil {
 			return me, err
 		}
 	}
-	return me, p.s.cfg.Mirror.SetIntegration(ctx, i)
+	return me, p.s.show(ctx, i)
 }
 
-// people runs a part of the census where rights are synced. What fails because
-// Confluence does not tell leaves the last good memberships.
+// people runs a part of the census where rights are synced. What fails for a
+// while leaves the last good memberships; when the account may not read them any
+// more nobody's are known.
 func (p *pass) people(ctx context.Context, part func(context.Context, bool, *Report) error) error {
 	if p.s.cfg.Integration.Mode != guard.Synced {
 		return nil
@@ -114,6 +130,9 @@ func (p *pass) people(ctx context.Context, part func(context.Context, bool, *Rep
 	}
 	p.report.problem(problemOf("", "", err))
 	p.bad++
+	if taken(err) {
+		return p.s.forgetMemberships(ctx)
+	}
 	return nil
 }
 
@@ -332,6 +351,7 @@ func (p *pass) forsake(ctx context.Context, old Swept) error {
 	p.s.mu.Lock()
 	p.s.lost[old.Space.ID]++
 	n := p.s.lost[old.Space.ID]
+	delete(p.s.parked, old.Space.ID) // it would open the space by what it read before
 	p.s.mu.Unlock()
 	defer p.job.tell(func(g *Progress) { g.SpacesDone++; g.add(wholeSpace) })
 	if old.Nodes == 0 {

@@ -70,6 +70,27 @@ func (s *Sync) readRoster(ctx context.Context, all bool) (*roster, error) {
 	return r, err
 }
 
+// taken reports whether what was asked may not be read any more, which does not
+// pass by itself.
+func taken(err error) bool { return confluence.KindOf(err) == confluence.Denied }
+
+// forgetMemberships makes everybody somebody whose groups nobody knows, who sees
+// public content only.
+func (s *Sync) forgetMemberships(ctx context.Context) error {
+	all, err := s.cfg.Mirror.People(ctx, s.cfg.Integration.ID)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(p Person) bool { return p.CheckedAt.IsZero() })
+	for i := range all {
+		all[i].Groups, all[i].CheckedAt = nil, time.Time{}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return s.cfg.Mirror.SetPeople(ctx, all)
+}
+
 // notice remembers accounts that something names, so that people can be found
 // by name or e-mail who are in no group.
 func (s *Sync) notice(ids ...string) {
@@ -196,12 +217,12 @@ func (c *census) gains() bool {
 	return false
 }
 
-// groupsOf are somebody's groups: of a group that could not be read, what was
-// known of it.
+// groupsOf are somebody's groups: of a group that could not be read for a while,
+// what was known of it; nobody is in one that may not be read any more.
 func (c *census) groupsOf(r *roster, id string) []string {
 	out := slices.Clone(r.members[id])
 	for _, g := range c.known[id].Groups {
-		if r.failed[g] != nil {
+		if r.failed[g] != nil && !taken(r.failed[g]) {
 			out = append(out, g)
 		}
 	}
@@ -274,9 +295,9 @@ func (s *Sync) registerGroups(ctx context.Context, r *roster, report *Report) er
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.groups = there
-	return nil
+	s.mu.Unlock()
+	return s.superGroup(ctx, r.groups)
 }
 
 func common(a, b []string) []string {

@@ -45,7 +45,7 @@ type Problem struct {
 // Report says what a pass did. It is for people, and JSON.
 type Report struct {
 	Started  time.Time     `json:"started"`
-	Took     time.Duration `json:"took"`
+	Took     time.Duration `json:"-"` // took_ms
 	Full     bool          `json:"full"`
 	Complete bool          `json:"complete"` // every space was read to its end
 	Spaces   int           `json:"spaces"`
@@ -60,6 +60,15 @@ type Report struct {
 	Groups   int           `json:"groups"`
 	Problems []Problem     `json:"problems,omitempty"` // the first 200
 	Left     int           `json:"problems_left_out,omitempty"`
+}
+
+// MarshalJSON gives Took as took_ms: a number without its unit is read wrong.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type report Report
+	return json.Marshal(struct {
+		report
+		TookMS int64 `json:"took_ms"`
+	}{report(r), r.Took.Milliseconds()})
 }
 
 const mostProblems = 200
@@ -99,7 +108,7 @@ type Status struct {
 	Code     string         `json:"code,omitempty"`
 	Since    time.Time      `json:"since,omitzero"`         // in this state of failure
 	Complete time.Time      `json:"last_complete,omitzero"` // when the last pass that read everything began
-	Age      time.Duration  `json:"age"`                    // since then; 0 when there was none
+	Age      time.Duration  `json:"-"`                      // age_seconds, since then; 0 when there was none
 	Full     time.Time      `json:"last_full,omitzero"`
 	Next     time.Time      `json:"next,omitzero"`
 	Running  *Progress      `json:"running,omitempty"`
@@ -109,6 +118,15 @@ type Status struct {
 	Oldest   time.Time      `json:"oldest_rights,omitzero"` // of all spaces; zero: one was never read completely
 	Sealed   map[string]int `json:"sealed,omitempty"`       // nodes by cause
 	Last     Report         `json:"last"`
+}
+
+// MarshalJSON gives Age as age_seconds.
+func (s Status) MarshalJSON() ([]byte, error) {
+	type status Status
+	return json.Marshal(struct {
+		status
+		AgeSeconds int64 `json:"age_seconds"`
+	}{status(s), int64(s.Age.Seconds())})
 }
 
 // state is what a sync remembers of itself; what outlives the process is also a
@@ -128,6 +146,8 @@ type marks struct {
 	// Began is when a full pass began that has not ended: what was read since
 	// need not be read again.
 	Began time.Time `json:"began,omitzero"`
+	// Refused is since when Confluence has refused the credential.
+	Refused time.Time `json:"refused,omitzero"`
 }
 
 const markName = "sync"
@@ -150,6 +170,36 @@ func (s *Sync) marks(ctx context.Context) (marks, error) {
 	defer s.mu.Unlock()
 	s.state.marks, s.state.loaded = m, true
 	return m, nil
+}
+
+// ReadOnce reports whether a pass has ever read everything. It asks next to
+// nothing, and an unreadable mirror says no.
+func (s *Sync) ReadOnce(ctx context.Context) bool {
+	m, err := s.marks(ctx)
+	return err == nil && !m.Complete.IsZero()
+}
+
+// reread gives the marks as the mirror has them now.
+func (s *Sync) reread(ctx context.Context) (marks, error) {
+	s.mu.Lock()
+	s.state.loaded = false
+	s.mu.Unlock()
+	return s.marks(ctx)
+}
+
+// keepRefusal notes that a pass was refused, or no longer is, so that it is
+// known after a restart too: what has expired must not look empty.
+func (s *Sync) keepRefusal(ctx context.Context, err error) error {
+	refused := err != nil && stateOf(err) == StateReconnect
+	m, failed := s.marks(ctx)
+	if failed != nil || refused != m.Refused.IsZero() || err != nil && !refused {
+		return nil // as it is, or not known: another error tells nothing
+	}
+	m.Refused = time.Time{}
+	if refused {
+		m.Refused = s.cfg.Now()
+	}
+	return s.setMarks(ctx, m)
 }
 
 func (s *Sync) setMarks(ctx context.Context, m marks) error {
@@ -175,6 +225,12 @@ func (s *Sync) schedule(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.next = at
+}
+
+// Brief is [Sync.Status] without what has to be counted.
+func (s *Sync) Brief() Status {
+	m, _ := s.marks(context.Background()) // as in Status
+	return s.remembered(m)
 }
 
 // Status tells how the sync is. What the mirror cannot tell is left empty.
@@ -203,7 +259,10 @@ func (s *Sync) remembered(m marks) Status {
 	defer s.mu.Unlock()
 	out := Status{State: s.state.name, Error: s.state.text, Code: s.state.code, Since: s.state.since, Next: s.state.next,
 		Complete: m.Complete, Full: m.Full, Last: s.state.last}
-	if out.State == "" {
+	switch {
+	case out.State == "" && !m.Refused.IsZero(): // by a pass of an earlier process
+		out.State, out.Since, out.Code, out.Error = StateReconnect, m.Refused, "auth.credentials", "Confluence has refused the credential."
+	case out.State == "":
 		out.State = StateIdle
 	}
 	if !m.Complete.IsZero() {

@@ -66,7 +66,7 @@ func (w *sweep) judge(ctx context.Context, id string, place map[string]confluenc
 	n := w.latest().entries[id].node()
 	p, there := place[id]
 	if !there || p.SpaceID != w.space.ID {
-		n.Clause, n.Cause = guard.Clause{}, causeGone
+		n.Clause, n.Cause, n.Gone = guard.Clause{}, causeGone, true
 		return n, nil
 	}
 	n.ParentID = p.ParentID

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/confluence/rest"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
@@ -64,7 +66,9 @@ func TestTriggersJoin(t *testing.T) {
 }
 
 func TestAPassStopsWhenNobodyWaits(t *testing.T) {
-	b, p := proxied(t)
+	p := newProxy(t)
+	var told strings.Builder
+	b := newBox(t, nil, p.through, func(c *ingest.Config, _ *rest.Config) { c.Logger = slog.New(slog.NewTextHandler(&told, nil)) })
 	ctx, cancel := context.WithCancel(t.Context())
 	p.script(func(n int, _ *http.Request) {
 		if n == 20 {
@@ -73,6 +77,8 @@ func TestAPassStopsWhenNobodyWaits(t *testing.T) {
 	}, nil)
 	_, err := b.sync.Now(ctx, true, nil)
 	require.ErrorIs(t, err, context.Canceled)
+	assert.Contains(t, told.String(), "stopped=true")
+	assert.NotContains(t, told.String(), "error=")
 	asked := p.count()
 	assert.Less(t, asked, 30)
 	status := b.sync.Status()
@@ -83,20 +89,54 @@ func TestAPassStopsWhenNobodyWaits(t *testing.T) {
 	b.clean()
 }
 
+// told makes a pass and gives the last that was told of its progress, which only
+// ever goes on.
+func (b *box) told(ctx context.Context, full bool, watch func(ingest.Progress)) (last ingest.Progress, times int, err error) {
+	b.t.Helper()
+	_, err = b.sync.Now(ctx, full, func(p ingest.Progress) {
+		assert.GreaterOrEqual(b.t, p.PercentDone, last.PercentDone)
+		assert.GreaterOrEqual(b.t, p.PagesRead, last.PagesRead)
+		last = p
+		times++
+		watch(p)
+	})
+	return last, times, err
+}
+
 func TestProgressIsTold(t *testing.T) {
 	b := newBox(t, nil)
-	var last ingest.Progress
-	told := 0
-	_, err := b.sync.Now(t.Context(), true, func(p ingest.Progress) {
-		assert.GreaterOrEqual(t, p.PercentDone, last.PercentDone)
-		assert.GreaterOrEqual(t, p.PagesRead, last.PagesRead)
-		last = p
-		told++
+	last, times, err := b.told(t.Context(), true, func(ingest.Progress) {
 		assert.Equal(t, ingest.StateRunning, b.sync.Status().State, "it may be asked meanwhile")
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []int{3, 3, 12, 12, 26, 100}, []int{last.Spaces, last.SpacesDone, last.Pages, last.PagesRead, last.RightsRead, last.PercentDone})
-	assert.Greater(t, told, 10)
+	assert.Greater(t, times, 10)
+}
+
+// A pass that reads little, and one that goes on where another stopped, are told
+// to their end too.
+func TestProgressOfAPassThatReadsLittle(t *testing.T) {
+	b := newBox(t, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	half, _, err := b.told(ctx, true, func(p ingest.Progress) {
+		if p.PercentDone > 0 {
+			stop()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Less(t, half.PercentDone, 100)
+	rest, _, err := b.told(t.Context(), true, func(ingest.Progress) {})
+	require.NoError(t, err)
+	assert.Equal(t, []int{3, 100}, []int{rest.SpacesDone, rest.PercentDone}, "resumed")
+	assert.LessOrEqual(t, rest.PagesRead, 12)
+	none, times, err := b.told(t.Context(), false, func(ingest.Progress) {})
+	require.NoError(t, err)
+	assert.Equal(t, []int{3, 0, 100}, []int{none.SpacesDone, none.PagesRead, none.PercentDone}, "nothing changed")
+	assert.Greater(t, times, 5)
+	b.Apply(`{"kind":"content","id":"1001","version":9,"storage":"<p>New.</p>"}`)
+	one, _, err := b.told(t.Context(), false, func(ingest.Progress) {})
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 100}, []int{one.PagesRead, one.PercentDone})
 }
 
 func TestStatusTellsHowItIs(t *testing.T) {
@@ -174,6 +214,30 @@ func TestASweepGoesOnInTheNextPass(t *testing.T) {
 	b.clean()
 }
 
+// What was read of a space before it was away says nothing of it afterwards.
+func TestASweepDoesNotGoOnAfterItsSpaceWasAway(t *testing.T) {
+	b := newBox(t, nil)
+	b.pass(true)
+	b.registered()
+	before := b.seen(who("u-ann"))
+	b.Apply(`{"kind":"content","id":"3001","version":9,"storage":"<p>New words.</p>"}`,
+		`{"kind":"fault","match":"GET /wiki/api/v2/pages?*id=3001*","action":{"status":429,"headers":{"Retry-After":"600"}}}`)
+	r, err := b.sync.Now(t.Context(), false, nil)
+	require.Error(t, err)
+	require.Contains(t, r.Waiting, "S2")
+	b.clock.add(time.Hour)
+	b.Apply(`{"kind":"fault","clear":true}`, `{"kind":"space","id":"300","status":"archived"}`)
+	for range 3 {
+		b.pass(false)
+	}
+	require.Less(t, len(b.seen(who("u-ann"))), len(before))
+	b.Apply(`{"kind":"space","id":"300","status":"current"}`)
+	b.pass(false)
+	b.registered()
+	assert.ElementsMatch(t, before, b.seen(who("u-ann")))
+	b.clean()
+}
+
 // still is a source whose answers never change, without a network.
 type still struct {
 	ingest.Source
@@ -212,10 +276,10 @@ func TestTheSchedule(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, int32(2), source.passes.Load())
 		assert.False(t, s.Status().Last.Full)
-		<-time.After(time.Hour)
+		<-time.After(time.Hour + 12*time.Minute) // the first pass after an hour comes eleven minutes later at most
 		synctest.Wait()
-		assert.InDelta(t, 8, source.passes.Load(), 1)
-		assert.Less(t, time.Since(s.Status().Full), 15*time.Minute)
+		assert.InDelta(t, 9, source.passes.Load(), 1)
+		assert.Less(t, time.Since(s.Status().Full), 25*time.Minute)
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
 		require.NoError(t, m.Close())

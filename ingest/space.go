@@ -160,7 +160,7 @@ func (w *sweep) lookAgain(ctx context.Context) error {
 	for id, e := range w.first.entries {
 		if w.second.entries[id] == nil {
 			n := e.node()
-			n.Clause, n.Cause = guard.Clause{}, causeGone
+			n.Clause, n.Cause, n.Gone = guard.Clause{}, causeGone, true
 			if err := w.pass.Observe(n); err != nil {
 				return err
 			}

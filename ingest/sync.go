@@ -31,6 +31,10 @@ type Config struct {
 	Now         func() time.Time
 	Logger      *slog.Logger
 
+	// HonourSuperGroup: on Data Center, members of confluence-administrators see
+	// everything. Elsewhere no group does.
+	HonourSuperGroup bool
+
 	Interval     time.Duration // between passes; 0: 15 minutes
 	FullInterval time.Duration // between full ones; 0: 24 hours
 	// Changed is told that content was committed: an index has something to
@@ -50,6 +54,7 @@ type Sync struct {
 	parked map[string]*sweep // sweeps that did not end, by space
 	lost   map[string]int    // how many passes in a row a space was not there
 	asked  map[string]time.Time
+	shown  guard.Integration    // the rule as the mirror was told last
 	groups map[string]bool      // known to the mirror
 	names  map[string]bool      // accounts that pages and restrictions name
 	absent map[string]time.Time // accounts Confluence did not know, and when
@@ -78,7 +83,7 @@ func New(cfg Config) (*Sync, error) {
 	if cfg.FullInterval <= 0 {
 		cfg.FullInterval = defaultFullInterval
 	}
-	return &Sync{cfg: cfg, room: newRoom(), parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
+	return &Sync{cfg: cfg, shown: cfg.Integration, room: newRoom(), parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
 }
 
 // Run makes a first pass at once and others by the interval, a tenth more or

@@ -48,6 +48,9 @@ func (p *Profile) CheckTools(file string, known []string) error {
 // Warnings names what in the rules can fail at run time without a guard.
 func (p *Profile) Warnings(file string) []profile.Problem {
 	out := []profile.Problem{}
+	if !p.ready() {
+		return out
+	}
 	for _, c := range p.rules {
 		if c.program == nil {
 			continue

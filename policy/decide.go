@@ -61,6 +61,9 @@ func (p *Profile) judge(r *Request, watch *[]rule.Trace) Decision {
 	if len(p.cells[g][a]) == 0 {
 		return Decision{Effect: effect, Reason: reason}
 	}
+	if !p.ready() {
+		return Decision{Reason: reasonRuleError}
+	}
 	return p.narrow(r, p.cells[g][a], Decision{Effect: effect, Reason: reason}, watch)
 }
 
@@ -99,7 +102,7 @@ func (c *condition) concerns(tool string) bool {
 // quick evaluates a rule that is made of comparisons only, of texts and lists
 // that are no longer than its cost was judged with.
 func (c *condition) quick(vars *variables, watch *[]rule.Trace) (reason string, known bool) {
-	if watch != nil || c.program == nil || vars.longest > rule.LongText || c.program.ReadsResource() && !vars.request.Resource.Known {
+	if watch != nil || c.program == nil || vars.longest > rule.LongText || c.program.ReadsResource() && !vars.request.Resource.whole() {
 		return "", false
 	}
 	holds, known := c.program.Quick(&vars.run)

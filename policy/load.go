@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"confluence-mcp/policy/profile"
 	"confluence-mcp/policy/rule"
@@ -28,12 +29,25 @@ func Load(layers ...fs.FS) (*Set, error) { return LoadFor(nil, layers...) }
 // LoadFor is [Load] for a server with these tools: a rule that names another
 // is refused, see [Profile.CheckTools]. Without any, names are not checked.
 func LoadFor(tools []string, layers ...fs.FS) (*Set, error) {
+	return LoadOver(tools, nil, layers...)
+}
+
+// LoadOver is [LoadFor] over a layer that came with the program, which [Load]
+// must take: that is for a test of the program to find out, not for each of its
+// starts. Here the tests in it are not run, and its rules are compiled when the
+// first call asks them; rules that turn out not to compile deny.
+func LoadOver(tools []string, shipped fs.FS, layers ...fs.FS) (*Set, error) {
 	l, err := newLoader()
 	if err != nil {
 		return nil, err
 	}
 	l.tools = tools
 	set := &Set{profiles: map[string]*Profile{}}
+	if shipped != nil {
+		l.late = true
+		l.layer(set, shipped)
+		l.late = false
+	}
 	for _, layer := range layers {
 		l.layer(set, layer)
 	}
@@ -57,10 +71,17 @@ func Parse(name string, text []byte) (*Profile, error) {
 // loader holds what all files share.
 type loader struct {
 	parser   *profile.Parser
-	compiler *rule.Compiler           // nil until a profile has a rule
-	programs map[string]*rule.Program // by text: profiles share rules
+	programs *programs
 	tools    []string
+	late     bool // what is read now is compiled later
 	problems profile.Problems
+}
+
+// programs are the conditions compiled so far.
+type programs struct {
+	mu       sync.Mutex
+	compiler *rule.Compiler           // nil until a profile has a rule
+	byText   map[string]*rule.Program // profiles share rules
 }
 
 func newLoader() (*loader, error) {
@@ -68,7 +89,7 @@ func newLoader() (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loader{parser: parser, programs: map[string]*rule.Program{}}, nil
+	return &loader{parser: parser, programs: &programs{byText: map[string]*rule.Program{}}}, nil
 }
 
 // layer adds the profiles of one folder to a set, or their problems to l.
@@ -84,7 +105,7 @@ func (l *loader) layer(set *Set, layer fs.FS) {
 		if err == nil && len(l.tools) > 0 {
 			err = p.CheckTools(name, l.tools)
 		}
-		if err == nil {
+		if err == nil && !l.late {
 			err = p.Check(name)
 		}
 		if err != nil {
@@ -134,32 +155,33 @@ func (l *loader) parse(name string, text []byte) (*Profile, error) {
 	for name, g := range file.Groups {
 		p.grants[groupIndex(Group(name))] = newGrant(g)
 	}
-	if problems := l.compile(name, p); len(problems) > 0 {
+	p.index()
+	if l.late {
+		p.late = sync.OnceValue(func() bool { return len(l.programs.compile(name, p)) == 0 })
+		return p, nil
+	}
+	if problems := l.programs.compile(name, p); len(problems) > 0 {
 		return nil, problems
 	}
-	p.index()
 	return p, nil
 }
 
 // compile prepares every rule and holds the sum of their worst cases.
-func (l *loader) compile(name string, p *Profile) profile.Problems {
+func (l *programs) compile(name string, p *Profile) profile.Problems {
 	var problems profile.Problems
 	var sum uint64
-	for _, r := range p.file.Rules {
-		c := condition{rule: r, effect: Deny}
-		if r.Effect == profile.EffectApprove {
-			c.effect = RequireApproval
+	for i := range p.rules {
+		c := &p.rules[i]
+		if c.rule.When == "" {
+			continue
 		}
-		if r.When != "" {
-			program, err := l.program(r.When)
-			if err != nil {
-				problems = append(problems, problem(name, r, err))
-				continue
-			}
-			c.program = program
-			sum += program.Cost()
+		program, err := l.program(c.rule.When)
+		if err != nil {
+			problems = append(problems, problem(name, c.rule, err))
+			continue
 		}
-		p.rules = append(p.rules, c)
+		c.program = program
+		sum += program.Cost()
 	}
 	if sum > rule.MaxCostSum {
 		problems = append(problems, profile.Problem{File: name, Text: fmt.Sprintf(
@@ -168,8 +190,10 @@ func (l *loader) compile(name string, p *Profile) profile.Problems {
 	return problems
 }
 
-func (l *loader) program(text string) (*rule.Program, error) {
-	if p := l.programs[text]; p != nil {
+func (l *programs) program(text string) (*rule.Program, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.byText[text]; p != nil {
 		return p, nil
 	}
 	if l.compiler == nil {
@@ -183,7 +207,7 @@ func (l *loader) program(text string) (*rule.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.programs[text] = p
+	l.byText[text] = p
 	return p, nil
 }
 
@@ -199,6 +223,13 @@ func problem(name string, r profile.Rule, err error) profile.Problem {
 // index files each rule under the cells it is asked about, so that a decision
 // looks at no other.
 func (p *Profile) index() {
+	for _, r := range p.file.Rules {
+		c := condition{rule: r, effect: Deny}
+		if r.Effect == profile.EffectApprove {
+			c.effect = RequireApproval
+		}
+		p.rules = append(p.rules, c)
+	}
 	for gi, g := range []Group{Pages, Spaces, Search, Attachments, Users} {
 		for ai, a := range []Action{Read, Create, Update, Delete} {
 			for i := range p.rules {

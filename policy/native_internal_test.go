@@ -60,7 +60,7 @@ func anyRequest(r *rand.Rand) Request {
 		Tool: pick(r, "confluence_update_page", "confluence_move_page"), Group: Pages, Action: pick(r, Update, Create), Live: yes(), Now: when(),
 		Caller:   identity.Caller{Agent: pick(r, "bot", "local"), Kind: pick(r, identity.User, identity.Service), AccountID: pick(r, "", "u-ann"), Email: pick(r, "", "ann@acme.test"), Groups: words(r, 3), Transport: pick(r, "http", "stdio"), Attributes: map[string]string{"team": pick(r, "x", "y")}},
 		Site:     Site{pick(r, "1", "2"), pick(r, "cloud", "dc")},
-		Resource: Resource{Known: r.IntN(5) > 0, Type: pick(r, "page", "blogpost"), ID: pick(r, "7", "8"), SpaceKey: pick(r, "HR", "ENG"), SpaceType: pick(r, "global", ""), Status: pick(r, "current", "draft"), Title: title(), AuthorID: pick(r, "u-ann", ""), Labels: words(r, pick(r, 3, 3, 300)), AncestorIDs: words(r, 4), Version: int(pick(r, 0, 3, 4)), AttachmentBytes: size(), UpdatedAt: when(), Restricted: yes()},
+		Resource: Resource{Known: r.IntN(5) > 0, Type: pick(r, "page", "blogpost"), ID: pick(r, "7", "8"), SpaceKey: pick(r, "HR", "ENG"), SpaceType: pick(r, "global", ""), Status: pick(r, "current", "draft"), Title: title(), AuthorID: pick(r, "u-ann", ""), Labels: words(r, pick(r, 3, 3, 300)), AncestorIDs: words(r, 4), Version: int(pick(r, 0, 3, 4)), AttachmentBytes: size(), UpdatedAt: when(), Restricted: yes(), Opaque: pick(r, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, []string{"resource.title"}, Resource{}.Only("type", "id", "space_key").Opaque)},
 		Change:   Change{TargetSpaceKey: pick(r, "LEGAL", "HR"), TargetParentID: pick(r, "7", ""), Title: title(), MediaType: pick(r, "image/png", ""), BodyBytes: size(), AddedBytes: size(), RemovedBytes: size(), RemovedRatio: pick(r, 0, 0.5, 0.51, 1, math.NaN()), MacrosAdded: words(r, 2), ExternalHostsAdded: words(r, 2)},
 		Context:  Context{ReadRestricted: yes(), ReadExternal: yes()},
 	}
@@ -84,7 +84,7 @@ func TestQuickAnswersAsCELDoes(t *testing.T) {
 			q := anyRequest(r)
 			vars := p.memory.variables(&q)
 			holds, ok := c.program.Quick(&vars.run)
-			if ok && q.Resource.Known {
+			if ok && q.Resource.whole() {
 				known++
 				byCEL, err := c.program.Eval(t.Context(), vars, vars.longest <= rule.LongText)
 				require.NoError(t, err, "%s %+v", when, q)

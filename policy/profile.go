@@ -17,9 +17,15 @@ type Profile struct {
 	rules    []condition                           // as in the file
 	cells    [groupCount][actionCount][]*condition // the rules asked about a cell
 	memory   *memory
+	late     func() bool // compiles the rules when first called; nil: they are. False: they can't be
 }
 
-// condition is a rule ready to be evaluated. A nil program is always true.
+// ready reports whether the rules' programs are there to be asked, and sees to
+// it the first time.
+func (p *Profile) ready() bool { return p.late == nil || p.late() }
+
+// condition is a rule; its program is there once the profile is ready. A nil
+// program is always true.
 type condition struct {
 	rule    profile.Rule
 	effect  Effect
@@ -47,7 +53,7 @@ func (p *Profile) Visible(g Group, a Action) bool {
 		return false
 	}
 	for _, c := range p.cells[gi][ai] {
-		if c.effect == Deny && c.program == nil && len(c.rule.Match.Tools) == 0 {
+		if c.effect == Deny && c.rule.When == "" && len(c.rule.Match.Tools) == 0 {
 			return false
 		}
 	}
@@ -61,6 +67,9 @@ func (p *Profile) NeedsResource(tool string, g Group, a Action) bool {
 	gi, ai := groupIndex(g), actionIndex(a)
 	if gi < 0 || ai < 0 {
 		return false
+	}
+	if !p.ready() {
+		return true
 	}
 	for _, c := range p.cells[gi][ai] {
 		if c.program != nil && c.program.ReadsResource() && c.concerns(tool) {
@@ -102,7 +111,7 @@ func (p *Profile) RulesFor(g Group, a Action) []string {
 // Atoms takes the conditions of one rule apart; a rule without any has none.
 func (p *Profile) Atoms(id string) []rule.Atom {
 	for i := range p.rules {
-		if p.rules[i].rule.ID == id && p.rules[i].program != nil {
+		if p.rules[i].rule.ID == id && p.ready() && p.rules[i].program != nil {
 			return p.rules[i].program.Atoms()
 		}
 	}

@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"confluence-mcp/internal/identity"
+	"confluence-mcp/policy/rule"
 )
 
 // Group is one of the five areas a profile grants. There is no zero group.
@@ -68,7 +71,23 @@ type Resource struct {
 	AttachmentBytes int64
 	UpdatedAt       time.Time
 	Restricted      bool
+
+	Opaque []string // variables of it that are not known though the rest is
 }
+
+// Only is r with nothing known but these variables, named without "resource.".
+func (r Resource) Only(known ...string) Resource {
+	for _, v := range rule.Variables() {
+		name, of := strings.CutPrefix(v.Name, "resource.")
+		if of && name != "known" && !slices.Contains(known, name) {
+			r.Opaque = append(r.Opaque, v.Name)
+		}
+	}
+	return r
+}
+
+// whole reports whether all variables of it are known.
+func (r *Resource) whole() bool { return r.Known && len(r.Opaque) == 0 }
 
 // Change is what a write would do. RemovedRatio is removed bytes over bytes
 // before, 0 to 1.

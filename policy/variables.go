@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,7 +178,7 @@ func (v *variables) change(name string) (any, bool) {
 
 func (v *variables) resource(name string) (any, bool) {
 	r := &v.request.Resource
-	if !r.Known {
+	if !r.Known || slices.Contains(r.Opaque, name) {
 		v.unknown = true
 		return nil, false
 	}

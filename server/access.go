@@ -65,7 +65,11 @@ func usesQueryKey(r *http.Request) bool {
 	if r.URL.RawQuery == "" {
 		return false
 	}
-	for name, values := range r.URL.Query() {
+	all, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return true // who knows what is in the part that cannot be read
+	}
+	for name, values := range all {
 		switch strings.ToLower(name) {
 		case "access_token", "token", "api_key", "apikey", "key", "bearer", "authorization":
 			return true

@@ -84,6 +84,7 @@ func TestA11_KeysInTheURL(t *testing.T) {
 	for name, query := range map[string]string{
 		"access_token": "access_token=" + annKey, "another name": "q=" + annKey, "as a name": annKey + "=1", "a token": "x=eyJhbGciOiJub25lIn0.e30.",
 		"with its scheme": "x=" + url.QueryEscape("Bearer "+annKey), "an empty one": "token=",
+		"behind a semicolon": "q=1;access_token=" + annKey, "half an escape": "q=%zz&access_token=x", "an escape in front": "a=%&b=" + annKey,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range []string{"", annKey} {

@@ -40,6 +40,10 @@ type Agent struct {
 
 	Admin    bool
 	Approver bool
+
+	// Expires is the end of its key; zero: it has none, or, as with tokens and
+	// proxies, somebody else decides how long it is good.
+	Expires time.Time
 }
 
 // principal is who a session or a stream belongs to.
@@ -112,6 +116,7 @@ func NewStaticKeys(keys []StaticKey, now func() time.Time) (*StaticKeys, error) 
 		if i := slices.IndexFunc(s.keys, func(d digestKey) bool { return d.digest == [sha256.Size]byte(raw) }); i >= 0 {
 			return nil, errors.New("server: the agents " + s.keys[i].agent.Name + " and " + k.Agent.Name + " have the same key")
 		}
+		k.Agent.Expires = k.Expires
 		s.keys = append(s.keys, digestKey{digest: [sha256.Size]byte(raw), agent: k.Agent, expires: k.Expires})
 	}
 	return s, nil
@@ -155,6 +160,7 @@ func (s *Server) Authenticate(r *http.Request) (Agent, error) {
 	if agent.Name == "" || agent.Profile == "" {
 		return Agent{}, ErrUnknownKey
 	}
+	agent.Identity.Trace = headerTrace(r.Header)
 	return agent, nil
 }
 

@@ -77,7 +77,7 @@ func unprefixed(v string) bool {
 
 func (a Agent) stamp(c identity.Caller) identity.Caller {
 	c.Agent, c.Owner, c.Subject, c.Profile = a.Name, a.Owner, a.Subject, a.Profile
-	c.Admin, c.Approver, c.Transport = a.Admin, a.Approver, identity.HTTP
+	c.Admin, c.Approver, c.Transport, c.Trace = a.Admin, a.Approver, identity.HTTP, a.Identity.Trace
 	return c
 }
 
@@ -123,10 +123,11 @@ func headerAccess(h http.Header) (access, error) {
 	return a, a.check()
 }
 
+// metaAccess reads what a body names. null names nobody, which is not the same as
+// saying nothing: whose identity is fixed may not send it.
 func metaAccess(settings, attributes json.RawMessage) (access, error) {
-	var a access
-	if settings != nil {
-		a.given = true
+	a := access{given: settings != nil || attributes != nil}
+	if settings != nil && string(settings) != "null" {
 		var s struct {
 			IntegrationID  any    `json:"integrationId"`
 			ExternalUserID string `json:"externalUserId"`
@@ -148,8 +149,7 @@ func metaAccess(settings, attributes json.RawMessage) (access, error) {
 		}
 		a.user = s.ExternalUserID
 	}
-	if attributes != nil {
-		a.given = true
+	if attributes != nil && string(attributes) != "null" {
 		if attributes[0] != '[' || json.Unmarshal(attributes, &a.attributes) != nil {
 			return a, badAccess("accessControlAttributes is not valid.", `Send a list such as ["group-staff", "1:user-42"].`)
 		}

@@ -193,12 +193,13 @@ func TestA10_RequestState(t *testing.T) {
 		assert.EqualValues(t, -32602, e["code"], name)
 		assert.Contains(t, e["message"], "requestState", name)
 	}
-	assert.Empty(t, w.answers())
 	w.mu.Lock()
 	at = at.Add(10 * time.Minute)
 	w.mu.Unlock()
 	p.send(modernUpload(3, `{"text":"x"}`, fmt.Sprintf(yes, state)))
 	assert.NotNil(t, p.next()["error"], "expired")
+	assert.Empty(t, w.answers())
+	assert.Zero(t, w.calls(), "nothing was carried out")
 
 	p.send(modernUpload(4, `{"text":"x"}`, ""))
 	state = questionOf(t, p.next())
@@ -207,4 +208,5 @@ func TestA10_RequestState(t *testing.T) {
 	p.send(modernUpload(6, `{"text":"x"}`, fmt.Sprintf(yes, state)))
 	assert.NotNil(t, p.next()["error"], "reused")
 	assert.Len(t, w.answers(), 1)
+	assert.Equal(t, 1, w.calls(), "it was carried out once")
 }

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/redact"
 	"confluence-mcp/policy"
@@ -162,7 +163,7 @@ type rig struct {
 	keys    *keyring
 	server  *server.Server
 	url     string // of the host
-	logs    *lockedBuffer
+	logs    *planted.Log
 	stop    func() error
 }
 
@@ -170,7 +171,7 @@ func config(t *testing.T, catalog *fakeCatalog, logs io.Writer) server.Config {
 	t.Helper()
 	return server.Config{
 		Catalog: catalog, Version: "test", Now: time.Now,
-		Logger: slog.New(redact.Handler(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+		Logger: slog.New(redact.Handler(slog.NewJSONHandler(io.MultiWriter(logs, planted.Writer("log of the server")), &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		Rate:   10_000, Burst: 10_000, Recheck: 50 * time.Millisecond, Drain: 2 * time.Second,
 	}
 }
@@ -178,7 +179,13 @@ func config(t *testing.T, catalog *fakeCatalog, logs io.Writer) server.Config {
 // serve starts a rig. Change adjusts the configuration before it does.
 func serve(t *testing.T, change func(*server.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, catalog: newFakeCatalog(), keys: newKeyring(), logs: &lockedBuffer{}}
+	return serveOn(t, httptest.NewUnstartedServer(nil).Listener, change)
+}
+
+// serveOn starts a rig on a listener, which is asked over loopback.
+func serveOn(t *testing.T, ln net.Listener, change func(*server.Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, catalog: newFakeCatalog(), keys: newKeyring(), logs: &planted.Log{}}
 	cfg := config(t, r.catalog, r.logs)
 	cfg.Authenticator = r.keys
 	if change != nil {
@@ -187,11 +194,12 @@ func serve(t *testing.T, change func(*server.Config)) *rig {
 	s, err := server.New(cfg)
 	require.NoError(t, err)
 	r.server = s
-	ln := httptest.NewUnstartedServer(nil).Listener
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, ln) }()
-	r.url = "http://" + ln.Addr().String()
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	require.NoError(t, err)
+	r.url = "http://127.0.0.1:" + port
 	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() { _ = r.stop() })
 	return r
@@ -218,6 +226,14 @@ func (r *rig) do(a ask) answer {
 	body, err := io.ReadAll(res.Body)
 	require.NoError(r.t, err)
 	return answer{status: res.StatusCode, header: res.Header, body: string(body)}
+}
+
+// status is that of a request whose answer may have no end.
+func (r *rig) status(a ask) int {
+	r.t.Helper()
+	res := r.open(r.t.Context(), a)
+	require.NoError(r.t, res.Body.Close())
+	return res.StatusCode
 }
 
 func (r *rig) open(ctx context.Context, a ask) *http.Response {
@@ -314,24 +330,6 @@ func session(id string) map[string]string {
 func keyOf(secret string) string {
 	d := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(d[:])
-}
-
-// lockedBuffer collects logs of many goroutines.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // events reads a stream of server-sent events message by message.

@@ -29,11 +29,26 @@ func (s *Server) Handler() http.Handler {
 	})
 	probes.HandleFunc("GET /readyz", s.serveReady)
 	probes.Handle("/", s.addressed(mux)) // probes come by pod address: they are not asked for a Host
-	return s.survive(probes)
+	return s.survive(inert(probes))
+}
+
+// inert tells browsers that an answer is no page, whatever stands in it: nothing
+// of it runs, is guessed to be something else, or is shown inside another page;
+// and tells everybody on the way not to keep it. A handler that does serve a page
+// says so in headers of its own.
+func inert(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // addressed lets a request through that was meant for this server: its Host is
-// one of ours, and a browser brings an allowed Origin.
+// one of ours, and a browser brings an allowed Origin. One that hides the Origin
+// but says that another site's page sends it may not change anything.
 func (s *Server) addressed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origins := r.Header.Values("Origin")
@@ -43,6 +58,9 @@ func (s *Server) addressed(next http.Handler) http.Handler {
 			return
 		case len(origins) > 1 || len(origins) == 1 && !s.ourOrigin(origins[0], r):
 			s.refuse(w, refuse(http.StatusForbidden, "origin", "auth.origin", "Requests from this origin are not accepted.", "The administrator can add it to allowed_origins."), nil)
+			return
+		case len(origins) == 0 && fromElsewhere(r):
+			s.refuse(w, refuse(http.StatusForbidden, "origin", "auth.origin", "Requests from pages of other sites are not accepted.", "Send it from a program, or from a page of this server."), nil)
 			return
 		case len(origins) == 1:
 			h := w.Header()
@@ -58,6 +76,15 @@ func (s *Server) addressed(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromElsewhere says that a browser sends a change on behalf of a page of
+// another site. Following a link is no change: the sign-in service sends people
+// back that way.
+func fromElsewhere(r *http.Request) bool {
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	site := r.Header.Get("Sec-Fetch-Site")
+	return !safe && site != "" && site != "same-origin" && site != "none"
 }
 
 func (s *Server) ourHost(host string) bool {

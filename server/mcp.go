@@ -153,6 +153,7 @@ func (s *Server) admit(r *http.Request, agent Agent, m message, size int) (*exch
 	if err != nil {
 		return nil, &refusal{status: http.StatusForbidden, reason: "access", err: err}
 	}
+	caller.Trace = metaTrace(m, caller.Trace)
 	x := &exchange{caller: caller, method: m.Method}
 	if m.Method == string(mcp.MethodToolsCall) {
 		x.tool = m.Params.Name

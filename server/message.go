@@ -27,6 +27,7 @@ type message struct {
 			Capabilities map[string]json.RawMessage `json:"io.modelcontextprotocol/clientCapabilities"`
 			Settings     json.RawMessage            `json:"accessSettings"`
 			Attributes   json.RawMessage            `json:"accessControlAttributes"`
+			Trace        json.RawMessage            `json:"traceparent"`
 		} `json:"_meta"`
 		RequestID json.RawMessage `json:"requestId"`
 	} `json:"params"`
@@ -218,6 +219,8 @@ func protocolKey(folded string) string {
 	case "jsonrpc", "id", "method", "params", "result", "error", "name", "arguments", "_meta", "cursor", "uri",
 		"capabilities", "task", "level", "notifications", "ref", "argument", "context", "reason":
 		return folded
+	case traceHeader:
+		return traceHeader
 	case "protocolversion":
 		return "protocolVersion"
 	case "clientinfo":

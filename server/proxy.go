@@ -41,23 +41,37 @@ func (c Config) checkProxies() error {
 // Check refuses proxies that would trust everybody, or a header that means
 // something else; [New] asks it too.
 func (p Proxy) Check() error {
-	reserved := func(prefix string) bool { return strings.HasPrefix(strings.ToLower(p.Header), prefix) }
 	switch {
 	case p.Identify == nil || len(p.Peers) == 0:
 		return errors.New("server: a trusted proxy needs its addresses and whom its names stand for")
-	case p.Header == "" || strings.ContainsFunc(p.Header, func(r rune) bool {
-		return !(r == '-' || r >= '0' && r <= '9' || unicode.IsLetter(r) && r < utf8.RuneSelf)
-	}):
+	case p.Header == "" || strings.ContainsFunc(p.Header, func(r rune) bool { return !inHeaderName(r) }):
 		return errors.New("server: a trusted proxy needs the name of a header, of letters, digits and dashes")
-	case slices.ContainsFunc([]string{"mcp-", "x-access-", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "authorization", "cookie", "host", "origin", "content-", "accept", "connection", "sec-"}, reserved):
+	case isReserved(p.Header):
 		return errors.New("server: the header " + p.Header + " means something else and cannot name people")
 	}
 	for _, peer := range p.Peers {
-		if widest := 8; !peer.IsValid() || peer.Bits() < widest || peer.Addr().Is6() && !peer.Addr().Is4In6() && peer.Bits() < 4*widest {
+		if isTooWide(peer) {
 			return errors.New("server: " + peer.String() + " is too wide for the addresses of a proxy")
 		}
 	}
 	return nil
+}
+
+// inHeaderName is stricter than HTTP: letters, digits and dashes.
+func inHeaderName(r rune) bool {
+	return r == '-' || r >= '0' && r <= '9' || unicode.IsLetter(r) && r < utf8.RuneSelf
+}
+
+// isReserved tells headers that mean something else here, or to what is on the way.
+func isReserved(header string) bool {
+	return slices.ContainsFunc([]string{"mcp-", "x-access-", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "authorization", "cookie", "host", "origin", "content-", "accept", "connection", "sec-"},
+		func(prefix string) bool { return strings.HasPrefix(strings.ToLower(header), prefix) })
+}
+
+// isTooWide wants at least 8 bits of an IPv4 address fixed, and 32 of an IPv6 one.
+func isTooWide(peer netip.Prefix) bool {
+	const widest = 8
+	return !peer.IsValid() || peer.Bits() < widest || peer.Addr().Is6() && !peer.Addr().Is4In6() && peer.Bits() < 4*widest
 }
 
 // proxied says who a request is from by the header of a trusted proxy. Given

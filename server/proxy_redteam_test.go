@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/server"
 )
@@ -132,12 +133,12 @@ func TestProxiesThatAreRefused(t *testing.T) {
 		"nobody to make":      {Header: nameHeader, Peers: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}},
 		"no prefix":           {Header: nameHeader, Peers: []netip.Prefix{{}}, Identify: portal("X", "10.0.0.1/32").Identify},
 	} {
-		c := config(t, newFakeCatalog(), &lockedBuffer{})
+		c := config(t, newFakeCatalog(), &planted.Log{})
 		c.Authenticator, c.Proxies = newKeyring(), []server.Proxy{p}
 		_, err := server.New(c)
 		assert.Error(t, err, name)
 	}
-	c := config(t, newFakeCatalog(), &lockedBuffer{})
+	c := config(t, newFakeCatalog(), &planted.Log{})
 	c.NoAuth, c.Proxies = &server.Agent{Name: "local", Profile: "read-only"}, []server.Proxy{portal(nameHeader, "10.0.0.1/32")}
 	_, err := server.New(c)
 	assert.Error(t, err, "with no authentication at all")

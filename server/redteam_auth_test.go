@@ -23,8 +23,12 @@ func TestB01NoCredentials(t *testing.T) {
 		"none": nil, "empty": {""}, "empty bearer": {"Bearer "}, "basic": {"Basic dTpw"}, "bare": {annKey}, "two": {"Bearer " + annKey, "Bearer " + bobKey}, "list": {"Bearer " + annKey + ", Bearer " + bobKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/mcp", strings.NewReader(initialize))
+			a := call("", "confluence_echo", `{}`)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/mcp", strings.NewReader(a.body))
 			require.NoError(t, err)
+			for name, value := range a.header {
+				req.Header.Set(name, value)
+			}
 			req.Header.Set("Content-Type", "application/json")
 			req.Header["Authorization"] = authorization
 			res, err := http.DefaultTransport.RoundTrip(req)
@@ -34,12 +38,13 @@ func TestB01NoCredentials(t *testing.T) {
 			assert.Contains(t, res.Header.Get("WWW-Authenticate"), `resource_metadata="`+r.url+`/.well-known/oauth-protected-resource/mcp"`)
 		})
 	}
+	assert.Zero(t, r.catalog.calls(), "none of them went further")
 }
 
 func TestB05AtlassianTokenIsNoKey(t *testing.T) {
 	r := serve(t, nil)
 	token := "ATATT3xFfGF0" + strings.Repeat("a", 160)
-	got := r.do(modern(token, "tools/list", "", ""))
+	got := r.do(call(token, "confluence_echo", `{}`))
 	assert.Equal(t, http.StatusUnauthorized, got.status)
 	assert.Contains(t, got.header.Get("WWW-Authenticate"), `error="invalid_token"`)
 	assert.NotContains(t, r.logs.String(), token)
@@ -82,12 +87,19 @@ func TestB08StaticKeys(t *testing.T) {
 
 func TestB11OneSubjectOfTwoIssuers(t *testing.T) {
 	r := serve(t, nil)
-	r.keys.keys["one"] = server.Agent{Name: "sub-1", Authority: "https://one.example", Profile: "read-only"}
-	r.keys.keys["two"] = server.Agent{Name: "sub-1", Authority: "https://two.example", Profile: "read-only"}
+	of := func(issuer string) server.Agent {
+		return server.Agent{Name: "staff", Authority: issuer, Subject: issuer + "|s-1", Owner: "s-1", Profile: "read-only"}
+	}
+	r.keys.keys["one"], r.keys.keys["two"] = of("https://one.example"), of("https://two.example")
 	id := r.handshake("one")
-	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
-	assert.Equal(t, http.StatusNotFound, r.do(ask{key: "two", body: list, header: session(id)}).status)
-	assert.Equal(t, 200, r.do(ask{key: "one", body: list, header: session(id)}).status)
+	assert.Equal(t, http.StatusNotFound, r.do(ask{key: "two", body: plainCall, header: session(id)}).status)
+	assert.Zero(t, r.catalog.calls(), "it went no further")
+	principals := map[string]bool{}
+	for _, key := range []string{"one", "two"} {
+		require.Equal(t, 200, r.do(ask{key: key, body: plainCall, header: session(r.handshake(key))}).status)
+		principals[r.catalog.lastCaller(t).Principal()] = true
+	}
+	assert.Len(t, principals, 2)
 }
 
 func TestB12RevokedKeyEndsStreams(t *testing.T) {
@@ -108,6 +120,7 @@ func TestB12RevokedKeyEndsStreams(t *testing.T) {
 			_, err := io.ReadAll(res.Body)
 			require.NoError(t, err, "the server ends it, not the deadline")
 			assert.Equal(t, http.StatusUnauthorized, r.do(call(annKey, "confluence_echo", `{}`)).status)
+			assert.Zero(t, r.catalog.calls(), "it went no further")
 		})
 	}
 }
@@ -130,16 +143,19 @@ func TestC02NamingAnotherUser(t *testing.T) {
 		"empty accessSettings":    withMeta(annKey, `"accessSettings":{}`),
 		"accessControlAttributes": withMeta(annKey, `"accessControlAttributes":["group-staff"]`),
 		"X-Access-User":           withHeader(annKey, "X-Access-User", "u-bob"),
-		"X-Access-Integration":    withHeader(annKey, "X-Access-Integration", "1"),
+		"an integration alone":    withHeader(annKey, "X-Access-Integration", "1"),
 		"X-Access-Attributes":     withHeader(annKey, "X-Access-Attributes", "group-staff"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := r.do(a)
-			assert.Contains(t, []int{400, 403}, got.status)
-			if got.status == 403 {
+			if name == "an integration alone" { // which nobody may name so
+				assert.Equal(t, http.StatusBadRequest, got.status)
+				assert.Equal(t, "input.access", got.kind(t))
+			} else {
+				assert.Equal(t, http.StatusForbidden, got.status)
 				assert.Equal(t, "auth.forbidden", got.kind(t))
 			}
-			assert.Zero(t, r.catalog.calls())
+			assert.Zero(t, r.catalog.calls(), "it went no further")
 		})
 	}
 	t.Run("with the right it counts", func(t *testing.T) {

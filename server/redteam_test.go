@@ -38,16 +38,16 @@ func TestA01Origin(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a := modern(annKey, "tools/list", "", "")
+			a := call(annKey, "confluence_echo", `{}`)
 			if c.origin != "" {
 				a.header["Origin"] = c.origin
 			}
 			before := r.catalog.calls()
 			got := r.do(a)
 			assert.Equal(t, c.want, got.status, got.body)
-			assert.Equal(t, before, r.catalog.calls())
 			if c.want == 403 {
 				assert.Equal(t, "auth.origin", got.kind(t))
+				assert.Equal(t, before, r.catalog.calls(), "it went no further")
 			}
 		})
 	}
@@ -60,7 +60,19 @@ func TestA01Origin(t *testing.T) {
 }
 
 func TestA02Host(t *testing.T) {
-	r := serve(t, func(c *server.Config) {
+	public, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "0.0.0.0:0")
+	require.NoError(t, err)
+	for bind, on := range map[string]func(func(*server.Config)) *rig{
+		"loopback": func(change func(*server.Config)) *rig { return serve(t, change) },
+		"public":   func(change func(*server.Config)) *rig { return serveOn(t, public, change) },
+	} {
+		t.Run(bind, func(t *testing.T) { hosts(t, on) })
+	}
+}
+
+// hosts holds which names a server answers to, whatever address it listens on.
+func hosts(t *testing.T, on func(func(*server.Config)) *rig) {
+	r := on(func(c *server.Config) {
 		c.AllowedHosts = []string{"mcp.example", "other.example:8080"}
 		c.ResourceURL = "https://public.example/mcp"
 	})
@@ -69,9 +81,15 @@ func TestA02Host(t *testing.T) {
 		"evil.example": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403, "mcp.example.evil.example": 403, "other.example:8081": 403, "0.0.0.0": 403,
 	} {
 		t.Run(host, func(t *testing.T) {
-			a := modern(annKey, "tools/list", "", "")
+			a := call(annKey, "confluence_echo", `{}`)
 			a.host = host
-			assert.Equal(t, want, r.do(a).status)
+			before := r.catalog.calls()
+			got := r.do(a)
+			assert.Equal(t, want, got.status)
+			if want == 403 {
+				assert.Equal(t, "auth.host", got.kind(t))
+				assert.Equal(t, before, r.catalog.calls(), "it went no further")
+			}
 		})
 	}
 }
@@ -94,10 +112,12 @@ func TestA03BodySize(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			before := r.catalog.calls()
 			got := r.do(c.ask)
 			assert.Equal(t, c.want, got.status)
 			if c.want == 413 {
 				assert.Equal(t, "limit.too_large", got.kind(t))
+				assert.Equal(t, before, r.catalog.calls(), "it went no further")
 			}
 		})
 	}
@@ -204,7 +224,13 @@ func TestA05DepthAndWidth(t *testing.T) {
 		"100,000 elements": {wide(100_000), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.want, r.do(call(annKey, "confluence_echo", c.args)).status)
+			before := r.catalog.calls()
+			got := r.do(call(annKey, "confluence_echo", c.args))
+			assert.Equal(t, c.want, got.status)
+			if c.want == 400 {
+				assert.Equal(t, "input.malformed", got.kind(t))
+				assert.Equal(t, before, r.catalog.calls(), "it went no further")
+			}
 		})
 	}
 }
@@ -245,6 +271,7 @@ func TestA06SlowClients(t *testing.T) {
 		require.Error(t, err, "bytes that come in one by one are no progress")
 		assert.Less(t, time.Since(began), 3*time.Second)
 	})
+	assert.Equal(t, 1, r.catalog.calls(), "of all that, only what the healthy caller asked")
 	t.Run("an answer may take longer than a request", func(t *testing.T) {
 		done := make(chan answer, 1)
 		go func() { done <- r.do(call(annKey, "confluence_slow", `{}`)) }()
@@ -262,16 +289,20 @@ func TestA06SlowClients(t *testing.T) {
 func TestA07ForeignSession(t *testing.T) {
 	r := serve(t, nil)
 	id := r.handshake(annKey)
-	list := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	for name, a := range map[string]ask{
-		"POST":   {key: bobKey, body: list, header: session(id)},
+		"POST":   {key: bobKey, body: plainCall, header: session(id)},
 		"GET":    {key: bobKey, method: http.MethodGet, header: session(id)},
 		"DELETE": {key: bobKey, method: http.MethodDelete, header: session(id)},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, http.StatusNotFound, r.do(a).status) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, http.StatusNotFound, r.status(a)) })
 	}
-	assert.Equal(t, 200, r.do(ask{key: annKey, body: list, header: session(id)}).status, "its owner is not disturbed")
+	assert.Zero(t, r.catalog.calls(), "none of them went further")
+	assert.Equal(t, 200, r.do(ask{key: annKey, body: plainCall, header: session(id)}).status, "its owner is not disturbed")
+	assert.Equal(t, "ann", r.catalog.lastCaller(t).Agent)
 }
+
+// plainCall is a call as initialize-based clients send it.
+const plainCall = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"confluence_echo","arguments":{}}}`
 
 func TestA08InventedSession(t *testing.T) {
 	r := serve(t, nil)
@@ -280,11 +311,11 @@ func TestA08InventedSession(t *testing.T) {
 	for name, id := range map[string]string{"invented": "mcp-session-0b9f7c1e-5e0a-4a8b-9d53-0f3f1c2b7a61", "ended": ended, "odd": "../x"} {
 		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
 			t.Run(name+" "+method, func(t *testing.T) {
-				got := r.do(ask{key: annKey, method: method, body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, header: session(id)})
-				assert.Equal(t, http.StatusNotFound, got.status)
+				assert.Equal(t, http.StatusNotFound, r.status(ask{key: annKey, method: method, body: plainCall, header: session(id)}))
 			})
 		}
 	}
+	assert.Zero(t, r.catalog.calls(), "none of them went further")
 }
 
 func TestA09HeadersAndBodyAgree(t *testing.T) {
@@ -314,7 +345,7 @@ func TestA11KeyInURL(t *testing.T) {
 	r := serve(t, nil)
 	for _, path := range []string{"/mcp?access_token=" + annKey, "/mcp?token=" + annKey, "/metrics?access_token=" + opsKey} {
 		for _, key := range []string{"", opsKey} {
-			a := modern(key, "tools/list", "", "")
+			a := call(key, "confluence_echo", `{}`)
 			a.path = path
 			if strings.HasPrefix(path, "/metrics") {
 				a.method = http.MethodGet
@@ -322,6 +353,7 @@ func TestA11KeyInURL(t *testing.T) {
 			assert.Equal(t, http.StatusUnauthorized, r.do(a).status, path)
 		}
 	}
+	assert.Zero(t, r.catalog.calls(), "none of them went further")
 	assert.NotContains(t, r.logs.String(), "access_token")
 	assert.NotContains(t, r.logs.String(), annKey)
 }

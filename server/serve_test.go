@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/server"
 )
 
@@ -28,7 +29,7 @@ func TestWithoutKeysOnLoopbackOnly(t *testing.T) {
 	require.Equal(t, 200, r.do(a).status)
 	assert.Equal(t, "u-ann", r.catalog.lastCaller(t).AccountID)
 
-	cfg := config(t, newFakeCatalog(), &lockedBuffer{})
+	cfg := config(t, newFakeCatalog(), &planted.Log{})
 	ln := func() net.Listener {
 		var lc net.ListenConfig
 		l, err := lc.Listen(t.Context(), "tcp", "0.0.0.0:0")
@@ -58,7 +59,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"odd resource":   {func(c *server.Config) { c.ResourceURL = "mcp" }, "ResourceURL"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := config(t, newFakeCatalog(), &lockedBuffer{})
+			cfg := config(t, newFakeCatalog(), &planted.Log{})
 			c.break_(&cfg)
 			_, err := server.New(cfg)
 			assert.ErrorContains(t, err, c.want)

@@ -263,6 +263,7 @@ func (t *stream) cancel(id string) {
 func (t *stream) run(ctx context.Context, m message, raw []byte) {
 	s := t.server
 	x := &exchange{caller: t.caller, method: m.Method}
+	x.caller.Trace = metaTrace(m, "")
 	if m.Method == string(mcp.MethodToolsCall) {
 		x.tool = m.Params.Name
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/server"
 )
@@ -23,10 +24,10 @@ type pipe struct {
 	t       *testing.T
 	catalog *fakeCatalog
 	server  *server.Server
-	logs    *lockedBuffer
+	logs    *planted.Log
 	in      *io.PipeWriter
 	out     chan map[string]any
-	raw     *lockedBuffer // everything the server wrote
+	raw     *planted.Log // everything the server wrote
 	done    chan error
 	cancel  context.CancelFunc
 }
@@ -35,9 +36,9 @@ func local() identity.Caller {
 	return identity.Caller{Agent: "local", Kind: identity.Service, Profile: "read-only", Transport: identity.Stdio}
 }
 
-func newStreamServer(t *testing.T, change func(*server.Config)) (*server.Server, *fakeCatalog, *lockedBuffer) {
+func newStreamServer(t *testing.T, change func(*server.Config)) (*server.Server, *fakeCatalog, *planted.Log) {
 	t.Helper()
-	catalog, logs := newFakeCatalog(), &lockedBuffer{}
+	catalog, logs := newFakeCatalog(), &planted.Log{}
 	cfg := config(t, catalog, logs)
 	if change != nil {
 		change(&cfg)
@@ -60,7 +61,7 @@ func connect(t *testing.T, s *server.Server, caller identity.Caller) *pipe {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	p := &pipe{t: t, server: s, in: inW, out: make(chan map[string]any, 1000), raw: &lockedBuffer{}, done: make(chan error, 1)}
+	p := &pipe{t: t, server: s, in: inW, out: make(chan map[string]any, 1000), raw: &planted.Log{}, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	p.cancel = cancel
 	go func() {

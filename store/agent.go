@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/seal"
 )
 
@@ -36,6 +37,8 @@ type Agent struct {
 	Created     time.Time
 	Expires     time.Time
 	Revoked     time.Time // zero while the key is good
+	HookHost    string    // of where its approvals are told; empty: nowhere
+	Hook        []byte    // sealed for [HookPlace]; taken by AddAgent, given by [Precious.Hook] alone
 }
 
 var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
@@ -55,8 +58,14 @@ func (p *Precious) AddAgent(ctx context.Context, a Agent) (seal.Secret, error) {
 	}
 	key, id := newKey()
 	sum := sha256.Sum256([]byte(key))
-	_, err := p.db.ExecContext(ctx, `INSERT INTO agent(name, key_id, key_sha256, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires)
+	err := p.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO agent(name, key_id, key_sha256, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, a.Name, id, sum[:], a.Owner, a.Profile, a.Integration, a.User, a.ActForUsers, a.Admin, a.Approver, a.Rate, a.Burst, at(p.now()), maybeStamp(a.Expires))
+		if err != nil || a.HookHost == "" {
+			return err
+		}
+		return p.putHook(ctx, tx, a.Name, a.HookHost, a.Hook)
+	})
 	if err != nil && strings.Contains(err.Error(), "UNIQUE") {
 		return seal.Secret{}, &confluence.Error{Kind: confluence.Conflict, Op: "add agent", Ref: a.Name,
 			Message: "an agent of this name exists already", Next: "Choose another name; the name of a revoked agent stays taken so that the audit log stays true."}
@@ -71,6 +80,8 @@ func checkAgent(a Agent) error {
 	switch {
 	case len(a.Name) > 63 || !agentName.MatchString(a.Name):
 		return invalidAgent(a.Name, "the name must be lower-case letters, digits, '.', '_' or '-', at most 63", "For example: helpdesk-bot.")
+	case a.Name == identity.Local:
+		return invalidAgent(a.Name, "the name stands for this machine's command line", "Choose another name.")
 	case a.Profile == "":
 		return invalidAgent(a.Name, "an agent needs a profile", "Name one with --profile, for example read-only.")
 	case (a.Integration == "") != (a.User == ""):
@@ -148,21 +159,23 @@ func (p *Precious) Agents(ctx context.Context) ([]Agent, error) {
 	return out, rows.Err()
 }
 
-// RevokeAgent ends the key of an agent for good. Kind NotFound when there is
+// RevokeAgent ends the key of an agent for good, and forgets its hook. Kind NotFound when there is
 // no such agent or it is revoked already.
 func (p *Precious) RevokeAgent(ctx context.Context, name string) error {
-	res, err := p.db.ExecContext(ctx, "UPDATE agent SET revoked = ? WHERE name = ? AND revoked IS NULL", at(p.now()), name)
-	if err != nil {
-		return fmt.Errorf("revoke agent %s: %w", name, err)
-	}
-	if n, err := res.RowsAffected(); err == nil && n == 0 {
-		return &confluence.Error{Kind: confluence.NotFound, Op: "revoke agent", Ref: name,
-			Message: "no such agent, or its key is revoked already", Next: "See the names with: confluence-mcp agents list."}
-	}
-	return err
+	return p.inTx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE agent SET revoked = ? WHERE name = ? AND revoked IS NULL", at(p.now()), name)
+		if err != nil {
+			return fmt.Errorf("revoke agent %s: %w", name, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, &confluence.Error{Kind: confluence.NotFound, Op: "revoke agent", Ref: name,
+				Message: "no such agent, or its key is revoked already", Next: "See the names with: confluence-mcp agents list."})
+		}
+		return p.putHook(ctx, tx, name, "", nil)
+	})
 }
 
-const agentColumns = "name, key_id, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires, revoked"
+const agentColumns = "name, key_id, owner, profile, integration, user, act_for_users, admin, approver, rate, burst, created, expires, revoked, coalesce((SELECT host FROM agent_hook WHERE agent = name), '')"
 
 type scanner interface{ Scan(...any) error }
 
@@ -172,7 +185,7 @@ func scanAgent(row scanner, more ...any) (Agent, error) {
 		created          string
 		expires, revoked sql.NullString
 	)
-	dest := append([]any{&a.Name, &a.KeyID, &a.Owner, &a.Profile, &a.Integration, &a.User, &a.ActForUsers, &a.Admin, &a.Approver, &a.Rate, &a.Burst, &created, &expires, &revoked}, more...)
+	dest := append([]any{&a.Name, &a.KeyID, &a.Owner, &a.Profile, &a.Integration, &a.User, &a.ActForUsers, &a.Admin, &a.Approver, &a.Rate, &a.Burst, &created, &expires, &revoked, &a.HookHost}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return a, err
 	}

@@ -30,6 +30,7 @@ type AuditFilter struct {
 	Effect    string
 	Resource  string // id
 	Space     string // key
+	Trace     string // trace id
 	Writes    bool   // only calls of tools that write
 	Limit     int    // the newest so many; at most 10,000, which 0 means too
 }
@@ -74,6 +75,7 @@ func (f AuditFilter) where() (string, []any) {
 	add(f.Effect != "", "d.line ->> '$.effect' = ?", f.Effect)
 	add(f.Resource != "", "d.line ->> '$.resource_id' = ?", f.Resource)
 	add(f.Space != "", "d.line ->> '$.space_key' = ?", f.Space)
+	add(f.Trace != "", "d.line ->> '$.trace_id' = ?", f.Trace)
 	add(f.Writes, "d.line ->> '$.write' = ?", 1)
 	return strings.Join(conditions, " AND "), args
 }

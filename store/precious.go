@@ -96,10 +96,22 @@ func (p *Precious) Ping(ctx context.Context) error {
 	return nil
 }
 
+// What SQLite calls a file that is not one of its own any more.
+const (
+	sqliteCorrupt = 11
+	sqliteNotADB  = 26
+)
+
 func openError(ref string, err error) error {
 	var e *confluence.Error
 	if errors.As(err, &e) {
 		return err
+	}
+	var engine interface{ Code() int }
+	if errors.As(err, &engine) && (engine.Code()&0xff == sqliteCorrupt || engine.Code()&0xff == sqliteNotADB) {
+		return &confluence.Error{Kind: confluence.Unavailable, Code: "store.damaged", Op: "open", Ref: ref, Err: err,
+			Message: "the database is damaged: " + err.Error(),
+			Next:    "Put it back from a backup. It holds connections, agents, approvals and the audit log, which are nowhere else; moved away by hand, the server begins without them."}
 	}
 	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unavailable", Op: "open", Ref: ref, Err: err,
 		Message: "the database cannot be used: " + err.Error(),

@@ -13,6 +13,7 @@ import (
 
 	"confluence-mcp/internal/audit"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
 )
 
@@ -101,6 +102,7 @@ func TestAgentIsChecked(t *testing.T) {
 	for name, a := range map[string]store.Agent{
 		"no profile":     {Name: "a"},
 		"bad name":       {Name: "A b", Profile: "p"},
+		"this machine":   {Name: "local", Profile: "p"},
 		"half identity":  {Name: "a", Profile: "p", User: "u"},
 		"two identities": {Name: "a", Profile: "p", Integration: "i", User: "u", ActForUsers: true},
 	} {
@@ -193,4 +195,50 @@ func TestNotADatabaseIsRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, store.PreciousFile), []byte("this is text, not a database, and long enough to be looked at"), 0o600))
 	_, err := store.OpenPrecious(context.Background(), dir, clock)
 	assert.Equal(t, confluence.Unavailable, confluence.KindOf(err))
+}
+
+// An agent has one hook at a time, sealed, and it goes with its key.
+func TestHooksAreKeptAndGoWithTheKey(t *testing.T) {
+	ctx, p := context.Background(), open(t, t.TempDir())
+	master, err := seal.Choice{Provider: seal.EnvironmentKey, Key: seal.NewKeyText()}.Open()
+	require.NoError(t, err)
+	ring, err := seal.OpenRing(ctx, master, p)
+	require.NoError(t, err)
+	sealed := func(agent, text string) []byte {
+		record, err := ring.Seal(store.HookPlace(agent), seal.NewSecret(text))
+		require.NoError(t, err)
+		return record
+	}
+	_, err = p.AddAgent(ctx, store.Agent{Name: "ann", Profile: "read-only", HookHost: "hooks.test", Hook: sealed("ann", "first")})
+	require.NoError(t, err)
+	_, err = p.AddAgent(ctx, store.Agent{Name: "bob", Profile: "read-only"})
+	require.NoError(t, err)
+	hosts := func() (out []string) {
+		all, err := p.Agents(ctx)
+		require.NoError(t, err)
+		for _, a := range all {
+			out = append(out, a.HookHost)
+		}
+		return out
+	}
+	assert.Equal(t, []string{"hooks.test", ""}, hosts())
+	require.NoError(t, p.PutHook(ctx, "ann", "other.test", sealed("ann", "second")))
+	require.NoError(t, p.PutHook(ctx, "bob", "bob.test", sealed("bob", "his")))
+	assert.Equal(t, []string{"other.test", "bob.test"}, hosts())
+	record, err := p.Hook(ctx, "ann")
+	require.NoError(t, err)
+	plain, err := ring.Open(ctx, store.HookPlace("ann"), record)
+	require.NoError(t, err)
+	assert.Equal(t, "second", plain.Reveal())
+	require.NoError(t, p.PutHook(ctx, "bob", "", nil))
+	require.NoError(t, p.RevokeAgent(ctx, "ann"))
+	for _, name := range []string{"ann", "bob", "nobody"} {
+		record, err := p.Hook(ctx, name)
+		require.NoError(t, err)
+		assert.Nil(t, record, name)
+	}
+	for _, name := range []string{"ann", "nobody"} {
+		assert.Equal(t, confluence.NotFound, confluence.KindOf(p.PutHook(ctx, name, "x.test", sealed(name, "x"))))
+	}
+	assert.Equal(t, []string{"", ""}, hosts())
 }

@@ -27,7 +27,7 @@ func (c *Catalog) Admit(ctx context.Context, caller identity.Caller, name string
 	if t == nil || !c.visible(caller, t) || t.Action != policy.Read {
 		return nil, nil, &confluence.Error{Kind: confluence.Denied, Code: "policy.denied", Op: "admit", Message: "The profile of this agent does not let it do that.", Next: "Ask an admin for another profile."}
 	}
-	k := &call{catalog: c, tool: t, caller: caller, raw: args, started: c.cfg.Now()}
+	k := &call{catalog: c, tool: t, asked: t, caller: caller, raw: args, started: c.cfg.Now()}
 	_, k.trail = confluence.Follow(ctx)
 	for _, step := range []func(context.Context) error{k.decode, k.connect, k.describe, k.forbid, k.decide} {
 		if err := step(ctx); err != nil {

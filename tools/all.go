@@ -15,12 +15,12 @@ func (c *Catalog) All() []Tool {
 	return out
 }
 
-// everyTool is the catalogue, made once a process because deriving schemas is
-// the dearest part of a start. Nobody changes the list or what is in it.
+// everyTool is the catalogue, made once a process. Nobody changes the list or
+// what is in it.
 var everyTool = sync.OnceValue(catalogue)
 
 // catalogue is one list a subject. A tool that is not in it does not exist.
 func catalogue() []*tool {
 	return slices.Concat(searchTools(), pageReadTools(), pageListTools(), pageCreateTools(), pageUpdateTools(), commentTools(), labelTools(),
-		spaceTools(), attachmentTools(), userTools())
+		spaceTools(), attachmentTools(), userTools(), []*tool{undoTool()})
 }

@@ -75,7 +75,7 @@ func found(r approval.Request) receipt {
 
 // callID names the call, whatever it meets in Confluence.
 func (k *call) callID() string {
-	return sumOf(k.caller.Principal(), k.info.ID, k.tool.Name, string(withoutDryRun(k.args)))
+	return sumOf(k.caller.Principal(), k.info.ID, k.asked.Name, string(withoutDryRun(k.args)))
 }
 
 func withoutDryRun(args []byte) []byte {
@@ -139,7 +139,7 @@ func (k *call) asRequest() (approval.Request, error) {
 	}
 	res := k.request.Resource
 	r := approval.Request{
-		Digest: digest, CallID: k.callID(), Tool: k.tool.Name, Group: string(k.tool.Group), Action: string(k.request.Action), Summary: k.plan.summary,
+		Digest: digest, CallID: k.callID(), Tool: k.asked.Name, Group: string(k.tool.Group), Action: string(k.request.Action), Summary: k.plan.summary,
 		Requester: approval.PersonOf(k.caller), Profile: k.caller.Profile, Site: k.info.Name, SpaceKey: cmp.Or(res.SpaceKey, k.request.Change.TargetSpaceKey),
 		BaseVersion: res.Version, BaseSHA256: sumOf(k.plan.base),
 		Revision: k.decision.Revision, RuleID: k.decision.RuleID, Because: k.decision.Message,
@@ -147,6 +147,9 @@ func (k *call) asRequest() (approval.Request, error) {
 	}
 	if res.ID != "" {
 		r.Resource = res.Type + " " + res.ID
+	}
+	if k.on.page != nil {
+		r.Private.Page = k.on.page.ID
 	}
 	return r, nil
 }

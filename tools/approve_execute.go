@@ -19,7 +19,7 @@ func (c *Catalog) Prepare(ctx context.Context, r approval.Request) (func(context
 	if err != nil {
 		return nil, unprepared(err)
 	}
-	for _, step := range []func(context.Context) error{k.decode, k.connect, k.describe, k.forbid, k.decide, k.prepare} {
+	for _, step := range []func(context.Context) error{k.decode, k.connect, k.become, k.describe, k.forbid, k.decide, k.prepare, k.rehearse} {
 		if err := step(ctx); err != nil {
 			return nil, unprepared(err)
 		}
@@ -40,7 +40,7 @@ func (c *Catalog) again(r approval.Request) (*call, error) {
 	if t == nil || t.plan == nil || !c.visible(r.Private.Caller, t) {
 		return nil, &confluence.Error{Kind: confluence.Denied, Code: "policy.denied", Message: "The requester's profile does not allow this tool any more."}
 	}
-	return &call{catalog: c, tool: t, caller: r.Private.Caller, raw: r.Private.Args, started: c.cfg.Now(), approved: &r, approvalID: r.ID}, nil
+	return &call{catalog: c, tool: t, asked: t, caller: r.Private.Caller, raw: r.Private.Args, started: c.cfg.Now(), approved: &r, approvalID: r.ID}, nil
 }
 
 // unprepared says what an error before the start means for the request. The
@@ -100,8 +100,10 @@ func (k *call) cameToNothing(err error) approval.Event {
 }
 
 // marked adds the mark of the approval a change is made under, by which it is
-// found again when the answer of Confluence was lost.
+// found again when the answer of Confluence was lost. What the caller wrote has
+// no mark.
 func (k *call) marked(message string) string {
+	message = approval.Unmarked(message)
 	if k.approved == nil {
 		return message
 	}
@@ -138,11 +140,17 @@ func (c *Catalog) landed(ctx context.Context, r approval.Request) (*receipt, err
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{k.decode, k.connect} {
+	k.looking = true
+	for _, step := range []func(context.Context) error{k.decode, k.connect, k.become} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("look for a change in doubt: %w", err)
 		}
 	}
+	return k.landed(ctx)
+}
+
+// landed looks for the change of a call, each kind where it would be.
+func (k *call) landed(ctx context.Context) (*receipt, error) {
 	switch in := k.in.(type) {
 	case updatePageIn:
 		return k.landedUpdate(ctx, in)
@@ -160,7 +168,7 @@ func (c *Catalog) landed(ctx context.Context, r approval.Request) (*receipt, err
 		return k.landedComment(ctx, in)
 	case deleteCommentIn:
 		_, err := k.site.Comment(ctx, in.CommentID)
-		return deleted(receipt{ID: in.CommentID, Type: onComment}, err)
+		return k.deleted(ctx, receipt{ID: in.CommentID, Type: onComment}, err)
 	case deleteAttachmentIn:
 		return k.landedFileDeletion(ctx, in)
 	case updateCommentIn:
@@ -170,17 +178,22 @@ func (c *Catalog) landed(ctx context.Context, r approval.Request) (*receipt, err
 	case updateSpaceIn:
 		return k.landedSpaceChange(ctx, in)
 	}
-	return nil, errUnclear
+	return k.landedBack(ctx)
 }
 
 // deleted is what is known of a deletion for good: what is not there was
-// deleted.
-func deleted(r receipt, err error) (*receipt, error) {
+// deleted, unless its page is not to be seen either. Then it says nothing that
+// neither is.
+func (k *call) deleted(ctx context.Context, r receipt, err error) (*receipt, error) {
 	if err == nil {
 		return nil, nil
 	}
-	if confluence.KindOf(err) == confluence.NotFound {
-		return &r, nil
+	if confluence.KindOf(err) != confluence.NotFound {
+		return nil, err
 	}
-	return nil, err
+	p, err := k.site.Page(ctx, k.approved.Private.Page, confluence.PageOptions{})
+	if err != nil || p.Status != "" && p.Status != confluence.StatusCurrent {
+		return nil, errUnclear
+	}
+	return &r, nil
 }

@@ -30,7 +30,7 @@ func (k *call) landedMove(ctx context.Context, in movePageIn) (*receipt, error) 
 		return nil, nil
 	}
 	if p.ParentID == "" {
-		return nil, errUnclear // nothing lists the pages at the top of a space in their order
+		return nil, errUnclear // nothing lists the top of a space in its order; a plan does not go there
 	}
 	row, err := k.siblings(ctx, to)
 	if err != nil {
@@ -56,45 +56,40 @@ func (k *call) siblings(ctx context.Context, p confluence.Page) ([]string, error
 			break
 		}
 	}
-	if !slices.ContainsFunc(all, func(n confluence.Node) bool { return n.Position == nil }) {
-		slices.SortStableFunc(all, func(a, b confluence.Node) int { return cmp.Compare(*a.Position, *b.Position) })
-	}
 	ids := make([]string, len(all))
-	for i, n := range all {
+	for i, n := range inOrder(all) {
 		ids[i] = n.ID
 	}
 	return ids, nil
 }
 
-// landedCommentChange compares the comment with what it was and what it was to
-// be. A version of a comment carries no message, so there is no mark to find.
+// inOrder sorts nodes by their positions, where all have one.
+func inOrder(all []confluence.Node) []confluence.Node {
+	if !slices.ContainsFunc(all, func(n confluence.Node) bool { return n.Position == nil }) {
+		slices.SortStableFunc(all, func(a, b confluence.Node) int { return cmp.Compare(*a.Position, *b.Position) })
+	}
+	return all
+}
+
+// landedCommentChange looks for our mark among the versions of the comment. A
+// change of its state alone may make no version; then the state tells.
 func (k *call) landedCommentChange(ctx context.Context, in updateCommentIn) (*receipt, error) {
 	c, err := k.site.Comment(ctx, in.CommentID)
 	if err != nil {
 		return nil, err
 	}
-	if in.Resolved != nil && *in.Resolved != (c.Resolution == "resolved") {
-		return nil, nil
-	}
 	r := receipt{ID: c.ID, Type: onComment, SpaceKey: k.approved.SpaceKey, Version: c.Version.Number, URL: c.WebURL}
-	if in.Body == "" {
+	made, err := k.markedVersion(ctx, c.ID, c.Kind)
+	switch {
+	case err != nil:
+		return nil, err
+	case made != nil:
+		r.Version = made.Number
+		return &r, nil
+	case in.Body == "" && in.Resolved != nil && *in.Resolved == (c.Resolution == "resolved"):
 		return &r, nil
 	}
-	me, err := k.me(ctx)
-	if err != nil {
-		return nil, err
-	}
-	want, err := k.fromMarkdown(in.Body, k.approved.SpaceKey)
-	if err != nil {
-		return nil, err
-	}
-	switch same := k.visibleText(c.Body) == k.visibleText(want); {
-	case same && c.Version.AuthorID == me.ID:
-		return &r, nil
-	case sumOf(c.Body) == k.approved.BaseSHA256:
-		return nil, nil
-	}
-	return nil, errUnclear // somebody wrote it anew since
+	return nil, nil
 }
 
 // landedSpace looks for a space of the key that was asked for. One of another
@@ -127,4 +122,38 @@ func (k *call) landedSpaceChange(ctx context.Context, in updateSpaceIn) (*receip
 
 func spaceReceipt(s *confluence.Space) *receipt {
 	return &receipt{ID: s.ID, Type: onSpace, Title: line(s.Name), SpaceKey: s.Key, URL: s.WebURL}
+}
+
+// landedBack looks whether what an undo puts back is there: by the state of a
+// page, by our mark on a comment or a file.
+func (k *call) landedBack(ctx context.Context) (*receipt, error) {
+	switch in := k.in.(type) {
+	case pageBackIn:
+		p, err := k.site.Page(ctx, in.PageID, confluence.PageOptions{})
+		if err != nil || p.Status == confluence.StatusTrashed {
+			return nil, err
+		}
+		r := pageReceipt(p)
+		return &r, nil
+	case commentBackIn:
+		return k.landedCommentChange(ctx, updateCommentIn{CommentID: in.CommentID, Resolved: k.inverse.Resolved, Body: deref(k.inverse.Body)})
+	case fileBackIn:
+		a, err := k.site.Attachment(ctx, attachmentID(in.AttachmentID))
+		if err != nil {
+			return nil, err
+		}
+		made, err := k.markedVersion(ctx, a.ID, confluence.TypeAttachment)
+		if err != nil || made == nil {
+			return nil, err
+		}
+		return &receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: k.approved.SpaceKey, Version: made.Number, URL: a.WebURL}, nil
+	}
+	return nil, errUnclear
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

@@ -90,7 +90,7 @@ func (a *approving) now() time.Time {
 	return emulatortest.Epoch().Add(time.Since(a.began)).Add(time.Duration(a.clock.Load()))
 }
 
-func newApproving(t *testing.T) *approving {
+func newApproving(t *testing.T, change ...func(*tools.Config)) *approving {
 	a := &approving{policy: &switching{}, began: time.Now()}
 	a.policy.Store(shipped(t, careful))
 	book, err := store.OpenPrecious(context.Background(), t.TempDir(), a.now)
@@ -98,10 +98,10 @@ func newApproving(t *testing.T) *approving {
 	t.Cleanup(func() { assert.NoError(t, book.Close()) })
 	a.svc, err = approval.New(context.Background(), approval.Config{Book: book, Rights: everybody{}, Now: a.now})
 	require.NoError(t, err)
-	a.desk, a.site = emulated(t, "u-ops", func(c *tools.Config) {
+	a.desk, a.site = emulated(t, "u-ops", append(change, func(c *tools.Config) {
 		c.Approver, c.Policy, c.Now = a.svc, a.policy, a.now
 		c.Limits = tools.Limits{CallsPerMinute: 1e6}
-	})
+	})...)
 	a.who.Profile = "careful"
 	a.shaky = &shaky{Executor: a.cat}
 	a.svc.Bind(a.shaky)
@@ -317,10 +317,13 @@ func everyApproved() map[string]args {
 // moreApproved are further calls of tools that have several ways to land.
 func moreApproved() map[string]args {
 	return map[string]args{
-		"move_page before":  {"page_id": "1020", "target_id": "1001", "position": "before"},
-		"move_page after":   {"page_id": "1001", "target_id": "1006", "position": "after"},
-		"move_page beside":  {"page_id": "1011", "target_id": "1001", "position": "before"},
-		"update_space text": {"space_key": "ENG", "description": "What engineers know."},
+		"move_page before":              {"page_id": "1020", "target_id": "1001", "position": "before"},
+		"move_page after":               {"page_id": "1001", "target_id": "1006", "position": "after"},
+		"move_page beside":              {"page_id": "1011", "target_id": "1001", "position": "before"},
+		"update_space text":             {"space_key": "ENG", "description": "What engineers know."},
+		"create_page post":              {"space_key": "ENG", "title": "News", "body": "Some news.", "type": "blogpost"},
+		"create_page copy":              {"space_key": "ENG", "title": "Gateway", "copy_from": "1001"},
+		"upload_attachment new version": {"page_id": "1001", "filename": "pump.png", "content": "one"},
 	}
 }
 

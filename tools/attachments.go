@@ -56,6 +56,7 @@ type filesOut struct {
 	PageID      string    `json:"page_id"`
 	Attachments []fileOut `json:"attachments"`
 	AgeSeconds  int64     `json:"age_seconds"`
+	Stale       bool      `json:"stale,omitempty"`
 	NextCursor  string    `json:"next_cursor,omitempty"`
 }
 
@@ -84,7 +85,7 @@ func getAttachments(ctx context.Context, k *call, in getAttachmentsIn) (filesOut
 	if err != nil {
 		return filesOut{}, "", err
 	}
-	out := filesOut{PageID: in.PageID, Attachments: []fileOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}
+	out := filesOut{PageID: in.PageID, Attachments: []fileOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt), Stale: w.stale}
 	for _, a := range w.rows {
 		out.Attachments = append(out.Attachments, showFile(a))
 	}
@@ -230,9 +231,17 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 		out.summary, out.target.ID = "make a new version of "+in.FileName+" on page "+p.ID, old.ID
 		k.request.Resource.AttachmentBytes = old.Size
 	}
+	out.inverse = func(_ context.Context, r receipt) inverse {
+		inv := inverse{ID: r.ID, Name: in.FileName, Version: r.Version, New: old == nil}
+		if old != nil {
+			inv.Before = old.Version.Number
+		}
+		return inv
+	}
 	out.commit = func(ctx context.Context) (receipt, error) {
-		u.Comment = k.marked(u.Comment)
-		a, err := k.site.Upload(ctx, u)
+		made := u
+		made.Comment = k.marked(u.Comment)
+		a, err := k.site.Upload(ctx, made)
 		return receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)}, err
 	}
 	return out, nil
@@ -298,6 +307,9 @@ func deleteAttachment(_ context.Context, k *call, _ deleteAttachmentIn) (*plan, 
 	out := &plan{target: receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)},
 		worded: true, summary: "move " + line(a.Title) + " to the trash", before: line(a.Title)}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, Title: a.Title, MediaType: a.MediaType, RemovedBytes: a.Size, RemovedRatio: 1}
+	out.inverse = func(context.Context, receipt) inverse {
+		return inverse{Final: "Confluence lets no program take a file out of the trash. A person can, in the trash of the space."}
+	}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		return out.target, k.site.DeleteAttachment(ctx, a.ID)
 	}

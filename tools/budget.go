@@ -10,7 +10,6 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
-	"confluence-mcp/policy"
 )
 
 // rates counts the calls of each payer, and of all payers of each agent, in
@@ -76,56 +75,4 @@ func forgetOldest(buckets map[string]*bucket) {
 		}
 	}
 	delete(buckets, oldest)
-}
-
-// taints remembers who read restricted content, or content that somebody
-// outside wrote, and when: for rules that keep such content from being written
-// somewhere wider. A mark is on the payer and on the agent, which carries what
-// it read from one user's call into another's.
-type taints struct {
-	window time.Duration // how long a read counts
-	mu     sync.Mutex
-	of     map[string]taint // by payer, and by agent
-}
-
-type taint struct{ restricted, external time.Time }
-
-func (t *taints) restricted(payer string, at time.Time) { t.set(payer, taint{restricted: at}) }
-
-func (t *taints) external(payer string, at time.Time) { t.set(payer, taint{external: at}) }
-
-func (t *taints) set(payer string, m taint) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	at := later(m.restricted, m.external)
-	for who, old := range t.of {
-		if at.Sub(later(old.restricted, old.external)) > t.window {
-			delete(t.of, who)
-		}
-	}
-	for _, who := range []string{payer, identity.AgentOf(payer)} {
-		old := t.of[who]
-		t.of[who] = taint{later(old.restricted, m.restricted), later(old.external, m.external)}
-	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// marks is what rules see of a payer's past. Content from outside counts as
-// restricted too: neither may be spread unasked.
-func (t *taints) marks(payer string, now time.Time) policy.Context {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var c policy.Context
-	for _, who := range []string{payer, identity.AgentOf(payer)} {
-		m := t.of[who]
-		c.ReadExternal = c.ReadExternal || !m.external.IsZero() && now.Sub(m.external) <= t.window
-		c.ReadRestricted = c.ReadRestricted || c.ReadExternal || !m.restricted.IsZero() && now.Sub(m.restricted) <= t.window
-	}
-	return c
 }

@@ -24,7 +24,8 @@ import (
 // call is one call on its way through the gate.
 type call struct {
 	catalog  *Catalog
-	tool     *tool
+	tool     *tool // what it is; an undo becomes the write that puts back
+	asked    *tool // as the caller named it
 	caller   identity.Caller
 	raw      json.RawMessage
 	progress Progress
@@ -33,6 +34,8 @@ type call struct {
 	in       any
 	args     []byte // canonical JSON of the arguments
 	dryRun   bool
+	ruled    bool // what only rules look at is loaded
+	place    bool // it stands for where a write goes: nobody reads there
 	fresh    bool // nothing is answered from a copy
 	site     Site
 	info     confluence.Site
@@ -47,6 +50,10 @@ type call struct {
 	trail    *confluence.Trail
 	nonce    string
 	people   map[string]string // names by account id, of those looked up
+
+	undoing *audit.Change // what an undo undoes
+	inverse inverse       // and how
+	looking bool          // for a change in doubt; nothing is going to be made
 
 	approved   *approval.Request // set while an approved change is made
 	earlier    *approval.Request // the newest request of this very call
@@ -111,7 +118,7 @@ func (k *call) describe(ctx context.Context) error {
 		Tool: k.tool.Name, Group: k.tool.Group, Action: k.tool.Action, Live: true,
 		Caller: k.caller, Site: policy.Site{ID: k.info.ID, Kind: k.info.Kind}, Now: k.started,
 		Resource: policy.Resource{UpdatedAt: time.Unix(0, 0).UTC()},
-		Context:  k.catalog.taints.marks(k.caller.Payer(), k.started),
+		Context:  k.catalog.cfg.Taints.Of(k.caller.Payer(), k.started),
 	}
 	if k.tool.Group == "" {
 		return nil
@@ -119,10 +126,11 @@ func (k *call) describe(ctx context.Context) error {
 	t := k.tool.target(k.in)
 	k.request.Resource.Type, k.request.Resource.ID, k.request.Resource.SpaceKey = t.kind, t.id, t.spaceKey
 	k.request.Change.TargetSpaceKey, k.request.Change.Title = t.toSpace, t.title
-	ruled := k.needsResource()
+	ruled := k.needsResource() || k.shows() && k.looks()
 	if !ruled && k.tool.ReadOnly && !k.limited() && t.id != "" {
 		return nil
 	}
+	k.ruled = ruled
 	return k.load(ctx, t, ruled)
 }
 
@@ -143,7 +151,10 @@ func (k *call) decide(context.Context) error {
 		return nil
 	}
 	k.decision = k.judge(k.request)
-	return refusal(k.decision)
+	if err := refusal(k.decision); err != nil || !k.shows() || k.on.page == nil {
+		return err
+	}
+	return k.mayLook(k.request, k.on.page)
 }
 
 // prepare works out what a write would change, then asks policy again, because
@@ -152,11 +163,26 @@ func (k *call) prepare(ctx context.Context) error {
 	if k.tool.plan == nil {
 		return nil
 	}
+	if k.undoing != nil {
+		if err := k.asLeft(ctx); err != nil {
+			return err
+		}
+	}
 	p, err := k.tool.plan(ctx, k, k.in)
 	if err != nil {
 		return err
 	}
 	k.plan = p
+	if err := k.guardUndo(); err != nil {
+		return err
+	}
+	k.request.Action = cmp.Or(p.action, k.tool.Action)
+	if !k.ruled && k.needsResource() { // the action became one that rules look closer at
+		k.ruled = true
+		if err := k.fill(ctx, k.tool.target(k.in), true); err != nil {
+			return err
+		}
+	}
 	return k.judgePlan()
 }
 
@@ -167,9 +193,7 @@ func (k *call) judgePlan() error {
 	k.request.Action = cmp.Or(k.plan.action, k.tool.Action)
 	k.decision = k.judge(k.request)
 	for _, r := range k.plan.also {
-		req := k.request
-		req.Resource = r
-		if d := k.judge(req); d.Effect < k.decision.Effect {
+		if d := k.judge(k.request.At(r)); d.Effect < k.decision.Effect {
 			k.decision = d
 		}
 	}
@@ -202,7 +226,7 @@ func (k *call) begin(ctx context.Context) error {
 		Effect: k.decision.Effect.String(), Reason: k.decision.Reason,
 		RulesMatched: k.decision.Matched, RulesErrored: k.decision.Errored,
 		ArgsSHA256: hex.EncodeToString(sum[:]), DryRun: k.dryRun, Write: !k.tool.ReadOnly, ApprovalID: k.approvalID,
-		Client: k.caller.Client, Cost: k.decision.Cost, EvalMicros: k.judged.Microseconds(), Facts: k.facts(),
+		Client: k.caller.Client, TraceID: k.caller.Trace, Cost: k.decision.Cost, EvalMicros: k.judged.Microseconds(), Facts: k.facts(),
 	})
 	if err != nil {
 		k.catalog.cfg.Logger.ErrorContext(ctx, "call not recorded", "tool", k.tool.Name, "caller", k.caller.Principal(), "err", err)
@@ -226,6 +250,10 @@ func (k *call) execute(ctx context.Context) (answer, error) {
 	if k.dryRun {
 		k.ran = true
 		return k.preview()
+	}
+	if !k.ruled && k.needsResource() {
+		return answer{}, &confluence.Error{Kind: confluence.Unavailable, Code: "policy.reloaded",
+			Message: "The profile was changed while the call was judged, so nothing was changed.", Next: "Call again."}
 	}
 	if err := k.judgePlan(); err != nil {
 		return answer{}, err
@@ -268,6 +296,9 @@ func (k *call) facts() audit.Facts {
 		MediaType: c.MediaType, BodyBytes: c.BodyBytes, AddedBytes: c.AddedBytes, RemovedBytes: c.RemovedBytes, RemovedRatio: c.RemovedRatio,
 		ReadRestricted: k.request.Context.ReadRestricted, ReadExternal: k.request.Context.ReadExternal,
 	}
+	if k.undoing != nil {
+		f.Undoes = k.undoing.ID
+	}
 	if r.UpdatedAt.Unix() > 0 {
 		f.Updated = r.UpdatedAt.UTC().Format(time.RFC3339)
 	}
@@ -294,12 +325,21 @@ func refusal(d policy.Decision) error {
 }
 
 func (k *call) limited() bool {
-	_, ok := k.catalog.cfg.Spaces[k.info.Name]
-	return ok
+	_, bounded := k.bounds()
+	return bounded
+}
+
+// bounds are the spaces the site is bounded to, where it is.
+func (k *call) bounds() (keys []string, bounded bool) {
+	if k.catalog.cfg.Spaces == nil {
+		return nil, false
+	}
+	return k.catalog.cfg.Spaces(k.info.Name)
 }
 
 func (k *call) inSpaces(key string) bool {
-	return slices.ContainsFunc(k.catalog.cfg.Spaces[k.info.Name], func(s string) bool { return strings.EqualFold(s, key) })
+	keys, _ := k.bounds()
+	return slices.ContainsFunc(keys, func(s string) bool { return strings.EqualFold(s, key) })
 }
 
 // tell reports progress when somebody listens.

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"confluence-mcp/internal/audit"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/policy"
+	"confluence-mcp/policy/taint"
 )
 
 // Decider judges calls; *policy.Set is one. It may change its mind between two
@@ -48,7 +50,6 @@ type Limits struct {
 	ResultBytes    int           // text of one answer, 256 KiB
 	ArgumentBytes  int           // arguments of one call, 16 MiB
 	UploadBytes    int64         // one attachment, 10 MiB
-	Taint          time.Duration // how long having read restricted content counts, 10 min
 }
 
 // Config is what a [Catalog] needs. Sites, Policy, Log and Now must be set.
@@ -61,11 +62,12 @@ type Config struct {
 	Budget Budget // nil: only CallsPerMinute bounds writes
 	// Approver keeps what needs a person; nil: it is refused.
 	Approver Approver
-	Deeds    Deeds     // what undo needs; nil: forgotten on restart
-	Random   io.Reader // nonces, ids and the cursor key; nil: crypto/rand
-	// Spaces limits a site, by the name of its integration, to some space
-	// keys; a site that is not in it is open.
-	Spaces map[string][]string
+	Changes  Changes     // what undo needs; nil: forgotten on restart
+	Taints   *taint.Book // who read restricted content; nil: forgotten on restart
+	Random   io.Reader   // nonces, ids and the cursor key; nil: crypto/rand
+	// Spaces tells whether a site, by the name of its integration, is bounded to
+	// some space keys, and to which; nil: none is.
+	Spaces func(integration string) (keys []string, bounded bool)
 	Limits Limits
 }
 
@@ -77,8 +79,8 @@ type Catalog struct {
 	byName  map[string]*tool
 	cursors cursorBook
 	rates   *rates
-	taints  *taints
 	authors authors
+	undos   sync.Map // ids of changes that are being undone
 }
 
 // New makes the catalogue. It fails when a required field of cfg is missing or
@@ -100,16 +102,22 @@ func New(cfg Config) (*Catalog, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	if cfg.Deeds == nil {
-		cfg.Deeds = newJournal()
+	if cfg.Changes == nil {
+		cfg.Changes = newJournal()
+	}
+	if cfg.Taints == nil {
+		book, err := taint.Open(context.Background(), nil, 0, cfg.Now())
+		if err != nil {
+			return nil, fmt.Errorf("tools: %w", err)
+		}
+		cfg.Taints = book
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	book, err := newCursorBook(cfg.Random)
 	if err != nil {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}
-	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, rates: newRates(cfg.Limits.CallsPerMinute),
-		taints: &taints{window: cfg.Limits.Taint, of: map[string]taint{}}}
+	c := &Catalog{cfg: cfg, byName: map[string]*tool{}, cursors: book, rates: newRates(cfg.Limits.CallsPerMinute)}
 	for _, t := range everyTool() {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tools: %w", err)
@@ -138,6 +146,9 @@ func (c *Catalog) Tools(caller identity.Caller) []Tool {
 func (c *Catalog) visible(caller identity.Caller, t *tool) bool {
 	if !caller.Known() {
 		return false
+	}
+	if t.reverts {
+		return slices.ContainsFunc(c.tools, func(o *tool) bool { return !o.ReadOnly && !o.reverts && c.visible(caller, o) })
 	}
 	if t.Group != "" {
 		return c.cfg.Policy.Visible(caller.Profile, t.Group, t.Action)
@@ -170,6 +181,5 @@ func (l Limits) withDefaults() Limits {
 	l.ResultBytes = cmp.Or(l.ResultBytes, 256<<10)
 	l.ArgumentBytes = cmp.Or(l.ArgumentBytes, 16<<20)
 	l.UploadBytes = cmp.Or(l.UploadBytes, 10<<20)
-	l.Taint = cmp.Or(l.Taint, 10*time.Minute)
 	return l
 }

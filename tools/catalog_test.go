@@ -51,7 +51,7 @@ func TestCatalogueIsTheContract(t *testing.T) {
 		"delete_page": "pages delete", "delete_comment": "pages delete", "remove_label": "pages delete",
 		"list_spaces": "spaces read", "get_space": "spaces read", "create_space": "spaces create", "update_space": "spaces update",
 		"get_attachments": "attachments read", "download_attachment": "attachments read", "upload_attachment": "attachments create", "delete_attachment": "attachments delete",
-		"search_user": "users read", "get_user": "users read", "get_approval": " read",
+		"search_user": "users read", "get_user": "users read", "get_approval": " read", "undo": "pages update",
 	}
 	got := map[string]string{}
 	for _, tool := range newDesk(t, newFake()).cat.All() {
@@ -136,7 +136,7 @@ func TestProfileDecidesWhatIsListed(t *testing.T) {
 		}
 		return out
 	}
-	assert.Len(t, names(fullAccess), 26)
+	assert.Len(t, names(fullAccess), 27)
 	assert.Contains(t, names(manager), "update_page")
 	assert.NotContains(t, names(manager), "delete_page")
 	assert.NotContains(t, names(manager), "create_space")

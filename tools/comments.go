@@ -89,7 +89,9 @@ func getComments(ctx context.Context, k *call, in getCommentsIn) (commentsOut, s
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[commentRow], error) {
 			rows, err := k.threads(ctx, in.PageID, kind, upstream, cmp.Or(in.Limit, 20))
-			k.showThreads(ctx, rows.Items)
+			if err := k.showThreads(ctx, rows.Items); err != nil {
+				return rows, err
+			}
 			return rows, err
 		},
 		show: func(c commentRow) string { return c.text(k) },
@@ -176,7 +178,7 @@ func commentRowOf(c confluence.Comment) commentRow {
 
 // showThreads names who wrote the threads and who is mentioned in them, and
 // renders what they say.
-func (k *call) showThreads(ctx context.Context, rows []commentRow) {
+func (k *call) showThreads(ctx context.Context, rows []commentRow) error {
 	var wrote, ids []string
 	for _, c := range rows {
 		wrote, ids = append(wrote, c.AuthorID), append(ids, mentions(c.stored)...)
@@ -185,7 +187,9 @@ func (k *call) showThreads(ctx context.Context, rows []commentRow) {
 		}
 	}
 	if k.needsResource() {
-		k.noteAuthors(ctx, wrote...)
+		if err := k.noteAuthors(ctx, wrote...); err != nil {
+			return err
+		}
 	}
 	k.meet(ctx, append(wrote, ids...)...)
 	show := func(root *commentRow, stored string) string {
@@ -201,6 +205,7 @@ func (k *call) showThreads(ctx context.Context, rows []commentRow) {
 			r.Author, r.Body = k.nameOf(r.AuthorID), show(root, r.stored)
 		}
 	}
+	return nil
 }
 
 func (c commentRow) text(k *call) string {
@@ -265,6 +270,7 @@ func addComment(ctx context.Context, k *call, in addCommentIn) (*plan, error) {
 	out.target.Version = 0
 	out.bodyChange("", body, k.home())
 	out.change.TargetSpaceKey = p.SpaceKey
+	out.inverse = func(_ context.Context, r receipt) inverse { return inverse{ID: r.ID, Version: max(1, r.Version)} }
 	out.commit = func(ctx context.Context) (receipt, error) {
 		c, err := k.site.CreateComment(ctx, n)
 		return k.commentReceipt(c), err
@@ -331,11 +337,27 @@ func updateComment(_ context.Context, k *call, in updateCommentIn) (*plan, error
 	}
 	out.target = k.commentReceipt(*c)
 	out.bodyChange(c.Body, u.Body, k.home())
+	out.inverse = func(_ context.Context, r receipt) inverse { return commentInverse(in, *c, r) }
 	out.commit = func(ctx context.Context) (receipt, error) {
-		done, err := k.site.UpdateComment(ctx, u)
+		made := u
+		made.Message = k.marked("")
+		done, err := k.site.UpdateComment(ctx, made)
 		return k.commentReceipt(done), err
 	}
 	return out, nil
+}
+
+// commentInverse keeps of a comment what its change took away.
+func commentInverse(in updateCommentIn, was confluence.Comment, made receipt) inverse {
+	inv := inverse{ID: was.ID, Version: made.Version}
+	if in.Body != "" {
+		inv.Body = &was.Body
+	}
+	if in.Resolved != nil {
+		resolved := was.Resolution == "resolved"
+		inv.Resolved = &resolved
+	}
+	return inv
 }
 
 type deleteCommentIn struct {
@@ -347,6 +369,9 @@ func deleteComment(_ context.Context, k *call, _ deleteCommentIn) (*plan, error)
 	c := k.on.comment
 	out := &plan{target: k.commentReceipt(*c), summary: "delete comment " + c.ID + " for good", base: c.Body, before: k.markdown(c.Body, k.request.Resource.SpaceKey)}
 	out.bodyChange(c.Body, "", k.home())
+	out.inverse = func(context.Context, receipt) inverse {
+		return inverse{Final: "A comment has no trash: deleting one is final, and its answers went with it."}
+	}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		return k.commentReceipt(*c), k.site.DeleteComment(ctx, c.ID, c.Kind)
 	}

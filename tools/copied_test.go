@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,11 +100,38 @@ func TestASearchInACopyBringsItsPassages(t *testing.T) {
 	}
 }
 
+// An answer that is not all there is says so, with no number that would be wrong.
+func TestASearchSaysThatThereMayBeMore(t *testing.T) {
+	d, c := newCopied(t)
+	guide := confluence.Hit{ID: "11", Type: "page", Title: "Guide", SpaceKey: "ENG", Version: 3, ReadAt: now}
+	for name, one := range map[string]struct {
+		found              confluence.List[confluence.Hit]
+		incomplete, titles bool
+		says               string
+	}{
+		"cut":                  {confluence.List[confluence.Hit]{Total: -1, Items: []confluence.Hit{guide}}, true, false, "there may be more. Use fewer"},
+		"cut, nothing found":   {confluence.List[confluence.Hit]{Total: -1}, true, false, "there may be more. Use fewer"},
+		"cut, goes on":         {confluence.List[confluence.Hit]{Total: -1, Next: "x", Items: []confluence.Hit{guide}}, false, false, "There is more. Go on with"},
+		"titles":               {confluence.List[confluence.Hit]{Total: -1, Titles: true, Items: []confluence.Hit{guide}}, true, true, "only titles were searched. There may be more"},
+		"titles, none":         {confluence.List[confluence.Hit]{Total: -1, Titles: true}, true, true, "only titles were searched. There may be more"},
+		"all, without a count": {confluence.List[confluence.Hit]{Total: -1, Exact: true, Items: []confluence.Hit{guide}}, false, false, ""},
+	} {
+		c.found = one.found
+		r, out := d.ok("search", args{"query": "key"})
+		assert.Equal(t, float64(-1), out["total"], name)
+		assert.Equal(t, one.incomplete, out["incomplete"] == true, name)
+		assert.Equal(t, one.titles, out["titles_only"] == true, name)
+		assert.Contains(t, r.Text, one.says, name)
+		assert.NotContains(t, r.Text, "pages match", name)
+		assert.Equal(t, one.says != "", strings.Contains(strings.ToLower(r.Text), "there may be more") || strings.Contains(r.Text, "There is more"), name)
+	}
+}
+
 // What is counted before rows are hidden is not told.
 func TestNoTotalWhereRowsAreHidden(t *testing.T) {
 	c := &copied{fake: newFake(), found: confluence.List[confluence.Hit]{Total: 2, Exact: true, Items: []confluence.Hit{
 		{ID: "11", Type: "page", Title: "Guide", SpaceKey: "ENG", Version: 3, ReadAt: now}, {ID: "12", Type: "page", Title: "Rules", SpaceKey: "HR", Version: 3, ReadAt: now}}}}
-	d := newDesk(t, c, func(cfg *tools.Config) { cfg.Spaces = map[string][]string{"acme": {"ENG"}} })
+	d := newDesk(t, c, func(cfg *tools.Config) { cfg.Spaces = boundTo("ENG") })
 	_, out := d.ok("search", args{"query": "key"})
 	assert.Len(t, out["results"], 1)
 	assert.Equal(t, float64(-1), out["total"])

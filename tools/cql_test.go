@@ -16,7 +16,7 @@ import (
 func asker(t *testing.T) func(args) (string, tools.Result) {
 	t.Helper()
 	site := newFake()
-	d := newDesk(t, site, func(c *tools.Config) { c.Spaces = map[string][]string{"acme": {"ENG", "OPS"}} })
+	d := newDesk(t, site, func(c *tools.Config) { c.Spaces = boundTo("ENG", "OPS") })
 	return func(a args) (string, tools.Result) {
 		t.Helper()
 		site.calls, site.cql = nil, nil

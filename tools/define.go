@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-
-	"github.com/google/jsonschema-go/jsonschema"
 
 	"confluence-mcp/policy"
 )
@@ -32,12 +29,14 @@ type spec struct {
 // other package can run them around the gate.
 type tool struct {
 	Tool
-	listing bool
-	args    *rule
-	decode  func(raw []byte) (any, error)
-	target  func(in any) target
-	run     func(ctx context.Context, k *call, in any) (answer, error) // reads
-	plan    func(ctx context.Context, k *call, in any) (*plan, error)  // writes
+	listing  bool
+	reverts  bool // becomes another write; whoever has one may know of it
+	restores bool // takes what is in the trash
+	args     *rule
+	decode   func(raw []byte) (any, error)
+	target   func(in any) target
+	run      func(ctx context.Context, k *call, in any) (answer, error) // reads
+	plan     func(ctx context.Context, k *call, in any) (*plan, error)  // writes
 }
 
 // answer is what a read gives: text for the model and the structured part.
@@ -68,18 +67,18 @@ func write[In any](s spec, on func(In) target, prepare func(context.Context, *ca
 	return t
 }
 
-// receiptSchema is one for all writes, because deriving it takes a while.
+// receiptSchema is one for all writes.
 var receiptSchema = sync.OnceValue(outputSchema[receipt])
 
 func newTool[In any](s spec, output json.RawMessage) *tool {
-	reads := s.action == policy.Read
+	reads, args := s.action == policy.Read, ruleOf(reflect.TypeFor[In](), "")
 	t := &tool{Tool: Tool{
 		Name: Prefix + s.name, Title: s.title, Description: s.about,
-		InputSchema: inputSchema[In](), OutputSchema: output,
+		InputSchema: inputSchema(args), OutputSchema: output,
 		Group: s.group, Action: s.action,
 		ReadOnly: reads, Destructive: s.action == policy.Update || s.action == policy.Delete,
 		Idempotent: reads || s.idempotent, OpenWorld: s.group != "",
-	}, listing: s.listing, args: ruleOf(reflect.TypeFor[In](), "")}
+	}, listing: s.listing, args: args}
 	t.decode = func(raw []byte) (any, error) {
 		var in In
 		err := json.Unmarshal(raw, &in)
@@ -106,73 +105,4 @@ func (t *tool) check() error {
 		return errors.New("tool " + t.Name + ": the handler does not fit the action")
 	}
 	return nil
-}
-
-// inputSchema derives the published schema of an argument struct: closed,
-// compact, with enums and small bounds; lengths stay with the decoder, whose
-// refusals explain them better than a schema does.
-func inputSchema[In any]() json.RawMessage {
-	s, err := jsonschema.For[In](nil)
-	if err != nil {
-		return nil
-	}
-	tidy(s)
-	addBounds(s, ruleOf(reflect.TypeFor[In](), ""))
-	return compact(s)
-}
-
-// outputSchema derives the published schema of a structured answer. An error
-// answer conforms as well, so nothing at the top is required.
-func outputSchema[Out any]() json.RawMessage {
-	s, err := jsonschema.For[Out](nil)
-	failed, err2 := jsonschema.For[failureBody](nil)
-	if err != nil || err2 != nil || s.Properties == nil {
-		return nil
-	}
-	s.Properties["error"] = failed
-	s.PropertyOrder = append(s.PropertyOrder, "error")
-	s.Required = nil
-	tidy(s)
-	return compact(s)
-}
-
-// tidy removes null from every type: an absent value is left out, never null.
-func tidy(s *jsonschema.Schema) {
-	if len(s.Types) == 2 && s.Types[0] == "null" {
-		s.Type, s.Types = s.Types[1], nil
-	}
-	if s.Items != nil {
-		tidy(s.Items)
-	}
-	for _, p := range s.Properties {
-		tidy(p)
-	}
-}
-
-// maxShown is the largest bound a schema shows; greater ones are no help to a
-// model.
-const maxShown = 1_000
-
-// addBounds adds what the argument struct's types do not say.
-func addBounds(s *jsonschema.Schema, r *rule) {
-	for _, e := range r.enum {
-		s.Enum = append(s.Enum, e)
-	}
-	if most := float64(r.max); r.kind == "integer" && r.max < maxShown {
-		s.Maximum = &most
-	}
-	if s.Items != nil && r.items != nil {
-		addBounds(s.Items, r.items)
-	}
-	for name, p := range s.Properties {
-		addBounds(p, r.fields[name])
-	}
-}
-
-func compact(s *jsonschema.Schema) json.RawMessage {
-	out, err := encode(s)
-	if err != nil {
-		return nil
-	}
-	return bytes.ReplaceAll(out, []byte(`\u003e`), []byte(">")) // the library escapes by itself
 }

@@ -1,8 +1,11 @@
 package tools_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,11 +20,17 @@ import (
 func emulated(t *testing.T, user string, change ...func(*tools.Config)) (*desk, *emulatortest.Emulator) {
 	t.Helper()
 	e := emulatortest.Start(t)
+	return deskOn(t, e, user, change...), e
+}
+
+// deskOn is a desk of another user of the same emulator.
+func deskOn(t *testing.T, e *emulatortest.Emulator, user string, change ...func(*tools.Config)) *desk {
+	t.Helper()
 	c, err := rest.New(rest.Config{Name: "acme", BaseURL: e.URL, Auth: rest.Basic, Username: e.Email(user), Token: seal.NewSecret(e.Token(user))})
 	require.NoError(t, err)
 	d := newDesk(t, c, change...)
 	d.who.AccountID = user
-	return d, e
+	return d
 }
 
 func TestEveryReadToolOnTheEmulator(t *testing.T) {
@@ -200,4 +209,37 @@ func TestSpacesAreWrittenOnTheEmulator(t *testing.T) {
 	_, _ = d.ok("update_space", args{"space_key": "NEW", "name": "Newer things"})
 	_, out = d.ok("get_space", args{"space_key": "NEW"})
 	assert.Equal(t, "Newer things", out["name"])
+}
+
+// TestTimeoutsAreToldAndChangeNothing has Confluence stall: a read is asked
+// again and given up in one sentence, a write is sent once and its outcome not
+// guessed.
+func TestTimeoutsAreToldAndChangeNothing(t *testing.T) {
+	e := emulatortest.Start(t)
+	c, err := rest.New(rest.Config{Name: "acme", BaseURL: e.URL, Auth: rest.Basic, Username: e.Email("u-ann"), Token: seal.NewSecret(e.Token("u-ann")),
+		HeaderTimeout: 300 * time.Millisecond, Sleep: func(context.Context, time.Duration) error { return nil }})
+	require.NoError(t, err)
+	d := newDesk(t, c)
+	d.who.AccountID = "u-ann"
+	d.ok("get_page", args{"page_id": "1001"})
+
+	e.Apply(`{"kind":"fault","match":"GET /wiki/api/v2/pages/1001*","action":{"delay_ms":20000}}`)
+	f := d.fails("net.timeout", "get_page", args{"page_id": "1001"})
+	assert.Equal(t, "Confluence did not answer in time.", f.Message)
+	assert.Equal(t, "Try again later, or ask for less at once.", f.Next)
+	assert.True(t, f.Retryable)
+
+	e.Apply(`{"kind":"fault","clear":true}`, `{"kind":"fault","match":"POST /wiki/api/v2/pages","action":{"delay_ms":2000,"status":504},"times":1}`)
+	f = d.fails("net.timeout", "create_page", args{"space_key": "ENG", "title": "Stalled", "body": "x"})
+	assert.Contains(t, f.Message, "whether the change was made is not known")
+	assert.Equal(t, "Read the content again before you repeat the change.", f.Next)
+	posts := 0
+	for _, r := range e.Requests(0) {
+		if r.Method == "POST" && strings.HasSuffix(r.Path, "/pages") {
+			posts++
+		}
+	}
+	assert.Equal(t, 1, posts, "a write whose outcome is not known is not sent again")
+	_, out := d.ok("list_pages", args{"parent_id": "1000", "depth": 5})
+	assert.NotContains(t, fmt.Sprint(out["pages"]), "Stalled")
 }

@@ -208,7 +208,14 @@ func (f *fake) Search(_ context.Context, s confluence.Search) (confluence.List[c
 }
 
 func (f *fake) Template(_ context.Context, id string) (confluence.Template, error) {
-	return confluence.Template{ID: id, Name: "Template", Body: "<p>Fill me in.</p>"}, f.note("Template")
+	t := confluence.Template{ID: id, Name: "Template", Body: "<p>Fill me in.</p>"}
+	switch id { // 7 is the site's own
+	case "8":
+		t.SpaceKey, t.Labels = "ENG", []string{"howto"}
+	case "9":
+		t.SpaceKey, t.SpaceType = "HR", "global"
+	}
+	return t, f.note("Template")
 }
 
 func (f *fake) id() string { f.next++; return fmt.Sprint(f.next) }

@@ -78,14 +78,15 @@ func (k *call) logFailure(err error) {
 	k.catalog.cfg.Logger.Error("call failed", "tool", k.tool.Name, "caller", k.caller.Principal(), "err", err)
 }
 
-// panicked turns a panic into an error that shows nothing but a reference.
+// panicked turns a panic into an error that shows nothing but a reference. The
+// log learns where it happened, and not what it said, which may hold anything.
 func (k *call) panicked(cause any) error {
 	ref := "none"
 	if id, err := k.catalog.newNonce(); err == nil {
 		ref = id[:12]
 	}
 	k.catalog.cfg.Logger.Error("handler panicked", "tool", k.tool.Name, "caller", k.caller.Principal(), "ref", ref,
-		"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		"type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 	return &confluence.Error{Kind: confluence.Internal, Code: panicCode, Ref: ref}
 }
 

@@ -21,14 +21,23 @@ func (k *call) forbid(context.Context) error {
 	if s == nil {
 		return blockedBy("resource_unknown", "The space of the page could not be found, so nothing was changed.")
 	}
-	deletesPage := k.tool.Action == policy.Delete && k.request.Resource.ID == p.ID && k.on.attachment == nil && k.on.comment == nil
-	if deletesPage && k.tool.Name == Prefix+"delete_page" && s.HomepageID == p.ID {
+	if k.deletesPage() && s.HomepageID == p.ID {
 		return blockedBy("space_delete_blocked", "This is the home page of space "+s.Key+"; deleting it would take the space's root away.")
+	}
+	if k.tool.restores && p.Status == confluence.StatusTrashed {
+		return nil // the very purpose
 	}
 	if p.Status != "" && p.Status != confluence.StatusCurrent {
 		return k.forbidStatus(p.Status)
 	}
 	return nil
+}
+
+// deletesPage reports whether the call deletes the page it is on, and not
+// something on that page.
+func (k *call) deletesPage() bool {
+	return k.tool.Name == Prefix+"delete_page" && k.tool.Action == policy.Delete &&
+		k.request.Resource.ID == k.on.page.ID && k.on.attachment == nil && k.on.comment == nil
 }
 
 // forbidStatus refuses writes on what is not current. Confluence would take a

@@ -16,7 +16,7 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 	if t == nil || !c.visible(caller, t) {
 		return Result{}, false
 	}
-	k := &call{catalog: c, tool: t, caller: caller, raw: args, progress: progress, started: c.cfg.Now()}
+	k := &call{catalog: c, tool: t, asked: t, caller: caller, raw: args, progress: progress, started: c.cfg.Now()}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limits.Timeout)
 	defer cancel()
 	ctx, k.trail = confluence.Follow(ctx)
@@ -30,10 +30,12 @@ func (c *Catalog) Call(ctx context.Context, caller identity.Caller, name string,
 		k.limit,    // rate and budget of the principal
 		k.connect,  // Confluence, as this caller
 		k.repeat,   // writes: a change that was asked for before
+		k.become,   // an undo: the write that puts back
 		k.describe, // what it acts on, loaded live when that matters
 		k.forbid,   // hard blocks, before any rule
 		k.decide,   // policy on what it acts on
 		k.prepare,  // writes: what would change, and policy on that
+		k.rehearse, // writes in somebody's stead: whether he may
 		k.approve,  // writes that need a person
 		k.record,   // no record, no write
 	} {

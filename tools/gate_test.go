@@ -86,7 +86,8 @@ func TestA15_PanicShowsNothingButAReference(t *testing.T) {
 	e := failed(t, "internal", r)
 	assert.NotContains(t, r.Text+string(r.Structured), "canary")
 	assert.Regexp(t, `reference: [0-9a-f]{12}\.`, e.Next)
-	assert.Contains(t, logged.String(), "canary-7719")
+	assert.NotContains(t, logged.String(), "canary", "what it said may hold anything")
+	assert.Contains(t, logged.String(), "type=string")
 	assert.Contains(t, logged.String(), "runtime/debug.Stack")
 	_, out := d.log.last(t)
 	assert.Equal(t, audit.Failed, out.Result)
@@ -399,7 +400,7 @@ func TestSpaceLimitHoldsForEveryTool(t *testing.T) {
 	site.comments["32"] = confluence.Comment{ID: "32", Kind: "footer", PageID: "12", Body: "<p>x</p>"}
 	site.files["att42"] = confluence.Attachment{ID: "att42", PageID: "12", Title: "x.txt"}
 	site.hits = []confluence.Hit{{ID: "12", Type: "page", Title: "Rules", SpaceKey: "HR"}, {ID: "13", Type: "page", Title: "No space"}}
-	d := newDesk(t, site, func(c *tools.Config) { c.Spaces = map[string][]string{"acme": {"ENG"}} })
+	d := newDesk(t, site, func(c *tools.Config) { c.Spaces = boundTo("ENG") })
 	for tool, a := range map[string]args{
 		"get_page": {"page_id": "12"}, "get_page_history": {"page_id": "12"}, "get_comments": {"page_id": "12"}, "get_attachments": {"page_id": "12"},
 		"get_page_diff": {"page_id": "12", "from_version": 1}, "download_attachment": {"attachment_id": "42"}, "get_space": {"space_key": "HR"}, "list_pages": {"space_key": "HR"},
@@ -443,6 +444,9 @@ func everyWrite() map[string]args {
 func TestEveryWriteIsInTheTable(t *testing.T) {
 	table := everyWrite()
 	for _, tool := range newDesk(t, newFake()).cat.All() {
+		if tool.Name == tools.Prefix+"undo" {
+			continue // it is one of the others, and the tests of undoing go through all of them
+		}
 		assert.Equal(t, !tool.ReadOnly, table[strings.TrimPrefix(tool.Name, tools.Prefix)] != nil, tool.Name)
 	}
 }
@@ -478,4 +482,9 @@ func TestG09_BudgetOfTheProfile(t *testing.T) {
 	site = newFake()
 	newDesk(t, site, func(c *tools.Config) { c.Budget = purse{} }).ok("delete_page", args{"page_id": "11"})
 	assert.Len(t, site.writes(), 1)
+}
+
+// boundTo bounds the site acme to some spaces.
+func boundTo(keys ...string) func(string) ([]string, bool) {
+	return func(integration string) ([]string, bool) { return keys, integration == "acme" }
 }

@@ -64,5 +64,6 @@ func (k *call) labelPlan(ctx context.Context, in labelIn) (*plan, bool, error) {
 	has := slices.ContainsFunc(labels, func(l confluence.Label) bool { return strings.EqualFold(l.Name, in.Name) })
 	out := &plan{worded: true, target: pageReceipt(*p), before: strings.Join(names, "\n")}
 	out.change.TargetSpaceKey = p.SpaceKey
+	out.inverse = func(context.Context, receipt) inverse { return inverse{ID: p.ID, Name: in.Name} }
 	return out, has, nil
 }

@@ -134,26 +134,25 @@ const maxSaves = 4
 // save writes the planned page onto what Confluence holds at this moment: an
 // inline comment changes the body without a new version, and somebody may have
 // saved since the plan was made. An approved change goes onto the version it
-// was approved for, or not at all.
-func (k *call) save(ctx context.Context, in updatePageIn, now confluence.Page, u confluence.PageUpdate) (receipt, error) {
+// was approved for, or not at all. was is what it went over.
+func (k *call) save(ctx context.Context, in updatePageIn, now confluence.Page, u confluence.PageUpdate) (made receipt, was confluence.Page, err error) {
 	for try := 1; ; try++ {
 		fresh, err := k.site.Page(ctx, u.ID, confluence.PageOptions{Format: confluence.Storage})
 		if err != nil {
-			return receipt{}, err
+			return receipt{}, fresh, err
 		}
 		next, err := k.onto(in, now, fresh, u)
 		if err != nil {
-			return receipt{}, err
+			return receipt{}, fresh, err
 		}
 		p, err := k.site.UpdatePage(ctx, next)
 		if err == nil {
-			k.note(ctx, fresh, p.Version.Number)
 			r := pageReceipt(p)
 			r.SpaceKey, r.URL = cmp.Or(r.SpaceKey, now.SpaceKey), cmp.Or(r.URL, now.WebURL)
-			return r, nil
+			return r, fresh, nil
 		}
 		if !outrun(err) || !in.carries() || k.approved != nil || try == maxSaves {
-			return receipt{}, err
+			return receipt{}, fresh, err
 		}
 	}
 }

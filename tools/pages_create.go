@@ -55,7 +55,8 @@ func createPage(ctx context.Context, k *call, in createPageIn) (*plan, error) {
 	if space.Status == confluence.StatusArchived {
 		return nil, k.forbidStatus("in an archived space")
 	}
-	if err := k.checkParent(ctx, in.ParentID, space); err != nil {
+	parent, err := k.parent(ctx, &in, space)
+	if err != nil {
 		return nil, err
 	}
 	if err := k.titleFree(ctx, space, cmp.Or(in.Type, onPage), in.Title, ""); err != nil {
@@ -65,36 +66,23 @@ func createPage(ctx context.Context, k *call, in createPageIn) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &plan{summary: "create " + cmp.Or(in.Type, onPage) + " " + quoteShort(line(in.Title)) + " in space " + space.Key, after: k.markdown(body, space.Key)}
+	where := ""
+	if in.ParentID != "" && in.ParentID != space.HomepageID {
+		where = ", under " + in.ParentID
+	}
+	out := &plan{summary: "create " + cmp.Or(in.Type, onPage) + " " + quoteShort(line(in.Title)) + " in space " + space.Key + where, after: k.markdown(body, space.Key)}
+	out.also = parent
 	out.target = receipt{Type: cmp.Or(in.Type, onPage), Title: line(in.Title), SpaceKey: space.Key}
 	out.bodyChange("", body, k.home())
 	out.change.TargetSpaceKey, out.change.TargetParentID, out.change.Title = space.Key, in.ParentID, in.Title
+	if in.Type != confluence.TypeBlogPost {
+		out.change.TargetParentID = cmp.Or(in.ParentID, space.HomepageID)
+	}
+	out.inverse = func(_ context.Context, r receipt) inverse {
+		return inverse{ID: r.ID, Version: r.Version, By: r.saved.AuthorID, Saved: r.saved.CreatedAt}
+	}
 	out.commit = func(ctx context.Context) (receipt, error) { return k.commitCreate(ctx, in, space, body) }
 	return out, nil
-}
-
-// checkParent refuses a parent in another space. A folder has no page to look
-// at; Confluence itself judges it.
-func (k *call) checkParent(ctx context.Context, id string, space *confluence.Space) error {
-	if id == "" {
-		return nil
-	}
-	p, err := k.findPage(ctx, target{id: id})
-	if confluence.KindOf(err) == confluence.NotFound && !k.limited() {
-		if _, ferr := k.site.Children(ctx, id, confluence.TypeFolder, confluence.Paging{Limit: 1}); ferr == nil {
-			return nil
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if p.SpaceKey != space.Key {
-		return invalid("id", "parent_id is a page of space "+line(p.SpaceKey)+", not of "+space.Key+".", "Send a parent of the same space.")
-	}
-	if p.Status != "" && p.Status != confluence.StatusCurrent {
-		return k.forbidStatus(p.Status)
-	}
-	return nil
 }
 
 // titleFree refuses a title that another page of the space has, and names it.
@@ -120,13 +108,13 @@ func (k *call) titleFree(ctx context.Context, space *confluence.Space, kind, tit
 func (k *call) newBody(ctx context.Context, in createPageIn) (string, error) {
 	switch {
 	case in.CopyFrom != "":
-		if _, err := k.findPage(ctx, target{id: in.CopyFrom}); err != nil {
+		if _, err := k.source(ctx, in.CopyFrom); err != nil {
 			return "", err
 		}
 		p, err := k.site.Page(ctx, in.CopyFrom, confluence.PageOptions{Format: confluence.Storage})
 		return p.Body, err
 	case in.TemplateID != "":
-		t, err := k.site.Template(ctx, in.TemplateID)
+		t, err := k.template(ctx, in.TemplateID)
 		return t.Body, err
 	}
 	return k.newBodyFrom(in.Body, in.Format, in.SpaceKey)
@@ -149,8 +137,7 @@ func (k *call) commitCreate(ctx context.Context, in createPageIn, space *conflue
 	var p confluence.Page
 	var err error
 	if in.CopyFrom != "" {
-		parent := cmp.Or(in.ParentID, space.HomepageID)
-		p, err = k.site.CopyPage(ctx, confluence.CopyRequest{SourceID: in.CopyFrom, ParentID: parent, Title: in.Title})
+		p, err = k.site.CopyPage(ctx, confluence.CopyRequest{SourceID: in.CopyFrom, ParentID: in.ParentID, Title: in.Title})
 	} else {
 		p, err = k.site.CreatePage(ctx, confluence.NewPage{SpaceID: space.ID, Type: cmp.Or(in.Type, onPage), Title: in.Title, ParentID: in.ParentID, Body: body})
 	}

@@ -71,6 +71,7 @@ type pageRow struct {
 type pagesOut struct {
 	Pages      []pageRow `json:"pages"`
 	AgeSeconds int64     `json:"age_seconds"`
+	Stale      bool      `json:"stale,omitempty"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 }
 
@@ -96,7 +97,7 @@ func listPages(ctx context.Context, k *call, in listPagesIn) (pagesOut, string, 
 	if err != nil {
 		return pagesOut{}, "", err
 	}
-	return pagesOut{Pages: w.rows, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}, w.fenced(k, "pages"), nil
+	return pagesOut{Pages: w.rows, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt), Stale: w.stale}, w.fenced(k, "pages"), nil
 }
 
 func (p pageRow) text() string {
@@ -129,7 +130,7 @@ func (k *call) fetchPages(ctx context.Context, in listPagesIn, paging confluence
 		}
 	}
 	pages, err := k.site.Pages(ctx, confluence.PageFilter{SpaceID: space.ID, Status: confluence.StatusCurrent}, paging)
-	rows := confluence.List[pageRow]{Next: pages.Next, Total: pages.Total, ReadAt: pages.ReadAt}
+	rows := confluence.List[pageRow]{Next: pages.Next, Total: pages.Total, ReadAt: pages.ReadAt, Stale: pages.Stale}
 	for _, p := range pages.Items {
 		rows.Items = append(rows.Items, pageRow{PageID: p.ID, Type: cmp.Or(p.Type, onPage), Title: line(p.Title), SpaceKey: space.Key, ParentID: p.ParentID,
 			Version: p.Version.Number, Updated: stamp(p.Version.CreatedAt), URL: p.WebURL, status: p.Status})
@@ -147,7 +148,7 @@ func (k *call) children(ctx context.Context, id string, paging confluence.Paging
 }
 
 func (k *call) nodeRows(nodes confluence.List[confluence.Node]) confluence.List[pageRow] {
-	rows := confluence.List[pageRow]{Next: nodes.Next, Total: nodes.Total, ReadAt: nodes.ReadAt}
+	rows := confluence.List[pageRow]{Next: nodes.Next, Total: nodes.Total, ReadAt: nodes.ReadAt, Stale: nodes.Stale}
 	key := ""
 	if k.on.page != nil {
 		key = k.on.page.SpaceKey
@@ -209,8 +210,9 @@ func (k *call) searchPages(ctx context.Context, in listPagesIn, paging confluenc
 	}
 	terms := k.termsOf(searchIn{Query: "*", SpaceKey: in.SpaceKey, Label: in.Label, UpdatedSince: in.ChangedSince})
 	q := query{where: strings.Join(where, " AND "), order: "ORDER BY lastmodified DESC"}
-	hits, err := k.site.Search(ctx, confluence.Search{CQL: q.within(k.catalog.cfg.Spaces[k.info.Name]), Terms: terms, Paging: paging})
-	rows := confluence.List[pageRow]{Next: hits.Next, Total: hits.Total, ReadAt: hits.ReadAt}
+	only, _ := k.bounds()
+	hits, err := k.site.Search(ctx, confluence.Search{CQL: q.within(only), Terms: terms, Paging: paging})
+	rows := confluence.List[pageRow]{Next: hits.Next, Total: hits.Total, ReadAt: hits.ReadAt, Stale: hits.Stale}
 	for _, h := range hits.Items {
 		rows.Items = append(rows.Items, pageRow{PageID: h.ID, Type: h.Type, Title: line(h.Title), SpaceKey: h.SpaceKey, Version: h.Version, Updated: stamp(h.Updated), URL: h.WebURL})
 	}

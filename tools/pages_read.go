@@ -52,6 +52,7 @@ type pageOut struct {
 	Updated    string    `json:"updated,omitempty"`
 	UpdatedBy  string    `json:"updated_by,omitempty"` // name, or id when there is none
 	AgeSeconds int64     `json:"age_seconds"`          // since it was read from Confluence
+	Stale      bool      `json:"stale,omitempty"`
 	URL        string    `json:"url"`
 	Labels     []string  `json:"labels"`
 	Mode       string    `json:"mode"`
@@ -82,11 +83,22 @@ func (in getPageIn) validate() error {
 	case n > 1:
 		return invalid("invalid", "The page is named in more than one way.", next)
 	case byTitle && in.SpaceKey == "":
-		return invalid("missing", "space_key is required with title and missing.", next)
+		return invalid("missing", "space_key is required beside title.", next)
 	case in.Mode == "section" && in.Section == "":
-		return invalid("missing", "section is required in mode section and missing.", `Send for example section: "Setup".`)
+		return invalid("missing", "section is required in mode section.", `Send for example section: "Setup".`)
 	}
 	return nil
+}
+
+// shownAs is the mode, also where none is named.
+func (in getPageIn) shownAs() string {
+	switch {
+	case in.Mode != "":
+		return in.Mode
+	case in.Section != "":
+		return "section"
+	}
+	return "markdown"
 }
 
 func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error) {
@@ -98,10 +110,7 @@ func getPage(ctx context.Context, k *call, in getPageIn) (pageOut, string, error
 	if k.on.page != nil {
 		id = k.on.page.ID
 	}
-	mode := cmp.Or(in.Mode, "markdown")
-	if in.Section != "" && in.Mode == "" {
-		mode = "section"
-	}
+	mode := in.shownAs()
 	format := confluence.Storage
 	if mode == "rendered" {
 		format = confluence.ExportView
@@ -208,7 +217,7 @@ func (k *call) showPage(p confluence.Page, mode string) pageOut {
 	if at := p.Version.CreatedAt; !at.IsZero() {
 		out.Updated, out.UpdatedBy = at.UTC().Format(time.RFC3339), cmp.Or(k.nameOf(p.Version.AuthorID), p.Version.AuthorID)
 	}
-	out.AgeSeconds, out.copied = k.ageOf(p.ReadAt), !p.ReadAt.IsZero()
+	out.AgeSeconds, out.copied, out.Stale = k.ageOf(p.ReadAt), !p.ReadAt.IsZero(), p.Stale
 	return out
 }
 
@@ -288,8 +297,8 @@ func (out pageOut) head() string {
 	if out.Status != "" && out.Status != confluence.StatusCurrent {
 		fmt.Fprintf(&b, ", %s", strings.ToUpper(line(out.Status)))
 	}
-	if out.copied {
-		b.WriteString(", " + readAgo(out.AgeSeconds))
+	if out.copied || out.Stale {
+		b.WriteString(", " + readAgo(out.AgeSeconds, out.Stale))
 	}
 	fmt.Fprintf(&b, ")\n%s\n", out.URL)
 	return b.String()

@@ -85,9 +85,15 @@ func updatePage(ctx context.Context, k *call, in updatePageIn) (*plan, error) {
 	out.noop = u.Body == now.Body && u.Title == now.Title
 	out.bodyChange(now.Body, u.Body, k.home())
 	out.change.TargetSpaceKey, out.change.Title, out.version = now.SpaceKey, u.Title, u.Version
-	out.commit = func(ctx context.Context) (receipt, error) {
-		u.Message = k.marked(u.Message)
-		return k.save(ctx, in, now, u)
+	var was confluence.Page
+	out.commit = func(ctx context.Context) (r receipt, err error) {
+		made := u
+		made.Message = k.marked(u.Message)
+		r, was, err = k.save(ctx, in, now, made)
+		return r, err
+	}
+	out.inverse = func(_ context.Context, r receipt) inverse {
+		return inverse{ID: now.ID, Version: r.Version, Before: was.Version.Number, SHA256: bodySum(was.Body), By: r.saved.AuthorID, Saved: r.saved.CreatedAt}
 	}
 	return out, nil
 }
@@ -112,7 +118,7 @@ func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
 	if k.on.space.HomepageID == p.ID {
 		return nil, blockedBy("space_delete_blocked", "This is the home page of space "+k.on.space.Key+"; moving it would take the space's root away.")
 	}
-	to, err := k.findPage(ctx, target{id: in.TargetID})
+	there, to, err := k.at(ctx, in.TargetID)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +132,25 @@ func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
 	if position != confluence.MoveAppend {
 		out.change.TargetParentID = to.ParentID
 	}
-	out.also = []policy.Resource{asResource(*to)}
+	if out.also, err = k.landings(ctx, there, *to, position); err != nil {
+		return nil, err
+	}
 	out.before, out.after = "space "+p.SpaceKey+", under page "+p.ParentID, "space "+to.SpaceKey+", "+where
+	var beside, from string
+	out.inverse = func(_ context.Context, r receipt) inverse {
+		if p.ParentID == "" {
+			return inverse{Final: "The page stood at the top of its space, where this server puts no page."}
+		}
+		if p.ParentType == confluence.TypeFolder && from == confluence.MoveAppend {
+			return inverse{Final: "The page stood alone in a folder, and this server moves pages beside and under pages only."}
+		}
+		return inverse{ID: p.ID, Version: r.Version, Below: out.change.TargetParentID, Parent: p.ParentID, Target: beside, Where: from, By: r.saved.AuthorID, Saved: r.saved.CreatedAt}
+	}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		r := out.target
+		if p.ParentID != "" {
+			beside, from = k.placeOf(ctx, *p)
+		}
 		if err := k.site.MovePage(ctx, p.ID, position, to.ID); err != nil {
 			return receipt{}, err
 		}
@@ -184,6 +205,13 @@ func deletePage(ctx context.Context, k *call, in deletePageIn) (*plan, error) {
 		if n := len(below.Items); n > 0 {
 			out.notes = append(out.notes, fmt.Sprintf("It has %d or more children, which move up to its parent.", n))
 		}
+	}
+	out.inverse = func(ctx context.Context, _ receipt) inverse {
+		gone, err := k.site.Page(ctx, p.ID, confluence.PageOptions{})
+		if err != nil || gone.Status != confluence.StatusTrashed {
+			return inverse{Final: "The page could not be found in the trash after it was deleted."}
+		}
+		return inverse{ID: p.ID, Version: gone.Version.Number, Parent: p.ParentID}
 	}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		return out.target, k.site.DeletePage(ctx, p.ID, cmp.Or(p.Type, onPage))

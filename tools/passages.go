@@ -57,7 +57,7 @@ func (k *call) passages(ctx context.Context, words string, hits []confluence.Hit
 }
 
 func (k *call) excerpt(h confluence.Hit) passage {
-	p := passage{PageID: h.ID, Type: h.Type, Title: line(h.Title), Space: h.SpaceKey, URL: h.WebURL, HeadingPath: []string{}}
+	p := passage{PageID: h.ID, Type: h.Type, Title: line(h.Title), Space: h.SpaceKey, URL: h.WebURL, HeadingPath: []string{}, Stale: h.Stale}
 	p.guarded = guard(h.Excerpt, k.home())
 	p.Text = clip(strings.TrimSpace(p.guarded.Text), passageChars)
 	p.setUpdated(h.Updated)
@@ -83,7 +83,7 @@ func (p *passage) setUpdated(at time.Time) {
 func (p *passage) fromPage(k *call, page confluence.Page, words string) {
 	p.Version, p.URL = page.Version.Number, cmp.Or(page.WebURL, p.URL)
 	p.setUpdated(page.Version.CreatedAt)
-	p.AgeSeconds, p.copied = k.ageOf(page.ReadAt), !page.ReadAt.IsZero()
+	p.AgeSeconds, p.copied, p.Stale = k.ageOf(page.ReadAt), !page.ReadAt.IsZero(), page.Stale
 	best, score := markup.Passage{}, 0
 	for _, part := range document(page.Body).Passages(k.view(page.SpaceKey)) {
 		if n := matches(strings.Join(part.Path, " ")+" "+part.Text+" "+part.Code, words); n > score {

@@ -157,7 +157,7 @@ func TestRowsAreShownWhenVersionsCannotBeRead(t *testing.T) {
 		}
 		return nil
 	}
-	r, out := newDesk(t, site, func(c *tools.Config) { c.Spaces = map[string][]string{"acme": {"ENG"}} }).ok("list_pages", args{"parent_id": "10"})
+	r, out := newDesk(t, site, func(c *tools.Config) { c.Spaces = boundTo("ENG") }).ok("list_pages", args{"parent_id": "10"})
 	assert.Contains(t, r.Text, "Guide (page 11) https://acme.test/wiki/spaces/ENG/pages/11/Guide")
 	assert.NotContains(t, out["pages"].([]any)[0], "version")
 }

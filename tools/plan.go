@@ -33,6 +33,8 @@ type plan struct {
 	version int    // number of the version it would make
 	touched []touchedBlock
 	losses  []string // what the page holds less of afterwards, in words
+	// inverse is what undoing it needs, once it is made; nil: nothing is kept.
+	inverse func(ctx context.Context, made receipt) inverse
 	// commit makes the write. It is the only function that changes anything.
 	commit func(ctx context.Context) (receipt, error)
 }
@@ -51,6 +53,7 @@ type receipt struct {
 	Notes        []string `json:"notes,omitempty"`
 	DryRun       bool     `json:"dry_run,omitempty"`
 	Digest       string   `json:"digest,omitempty"`
+	ChangeID     string   `json:"change_id,omitempty"` // for confluence_undo
 	Effect       string   `json:"effect,omitempty"`
 	Diff         string   `json:"diff,omitempty"`
 
@@ -59,12 +62,13 @@ type receipt struct {
 	BodyBytes  int            `json:"body_bytes,omitempty"`  // of the stored body afterwards
 	NewVersion int            `json:"new_version,omitempty"` // in a dry run
 
-	unchanged bool // there was nothing to do
+	unchanged bool               // there was nothing to do
+	saved     confluence.Version // of a page: the version this tells of
 }
 
 // pageReceipt is the part of a receipt that a page gives.
 func pageReceipt(p confluence.Page) receipt {
-	return receipt{ID: p.ID, Type: cmp.Or(p.Type, onPage), Title: line(p.Title), SpaceKey: p.SpaceKey, Version: p.Version.Number, URL: p.WebURL}
+	return receipt{ID: p.ID, Type: cmp.Or(p.Type, onPage), Title: line(p.Title), SpaceKey: p.SpaceKey, Version: p.Version.Number, URL: p.WebURL, saved: p.Version}
 }
 
 // commit makes the planned write and reports it.
@@ -78,6 +82,7 @@ func (k *call) commit(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	k.keepUndo(ctx, &r)
 	r.Summary = cmp.Or(r.Summary, k.plan.summary)
 	r.AddedLines, r.RemovedLines = k.plan.lines()
 	r.Notes, r.Losses = append(r.Notes, k.plan.notes...), k.plan.losses
@@ -164,6 +169,9 @@ func (r receipt) text() string {
 	}
 	for _, t := range r.Touched {
 		fmt.Fprintf(&b, "Touches: %s %s %s\n", t.Handle, t.Kind, quoteShort(t.Text))
+	}
+	if r.ChangeID != "" {
+		b.WriteString("Undo with change_id " + r.ChangeID + "\n")
 	}
 	for _, n := range r.Notes {
 		b.WriteString("Note: " + n + "\n")

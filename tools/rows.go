@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"golang.org/x/sync/errgroup"
@@ -39,8 +40,9 @@ func judged[T any](ctx context.Context, k *call, rows []T, of func(T) (kind, id 
 			continue
 		}
 		g.Go(func() error {
-			allowed[i] = k.mayRead(ctx, id)
-			return ctx.Err()
+			var err error
+			allowed[i], err = k.mayRead(ctx, id)
+			return errors.Join(err, ctx.Err())
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -78,14 +80,18 @@ func pagesOf[T any](ctx context.Context, k *call, rows []T, of func(T) (kind, id
 	return out
 }
 
-// mayRead judges one page of a listing by itself.
-func (k *call) mayRead(ctx context.Context, id string) bool {
+// mayRead judges one page of a listing by itself. The error says that it can't
+// be written down that it was looked at, so nothing may be shown.
+func (k *call) mayRead(ctx context.Context, id string) (bool, error) {
 	one := *k
 	one.on, one.request.Resource = subject{}, policy.Resource{Type: onPage, ID: id}
 	if err := one.load(ctx, target{kind: onPage, id: id}, true); err != nil {
-		return false
+		if errors.Is(err, errUnmarked) {
+			return false, err
+		}
+		return false, nil
 	}
-	return k.catalog.cfg.Policy.Decide(one.request).Effect == policy.Allow
+	return k.catalog.cfg.Policy.Decide(one.request).Effect == policy.Allow, nil
 }
 
 // maySee judges a space of a listing; a listing has all that rules look at.

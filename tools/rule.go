@@ -17,10 +17,10 @@ import (
 // rule is what an argument must look like. It is read off the argument struct:
 // the JSON name and optionality from the json tag, the rest from the tag `is`,
 // a comma-separated list of a format name, enum=a|b, min=N and max=N, and from
-// the tag next, a sentence. Numbers bound the value of an integer, the
+// the tags next and jsonschema, a sentence each. Numbers bound the value of an integer, the
 // characters of a string and the entries of a list.
 type rule struct {
-	kind     string // string, integer, boolean, array, object
+	kind     string // string, integer, boolean, array, object; empty: none that tools take or give
 	format   string
 	enum     []string
 	min, max int
@@ -30,6 +30,7 @@ type rule struct {
 	order    []string
 	takes    func(obj map[string]any) []string // the fields that go together; nil: all
 	next     string                            // what to do when it is missing or empty; empty: an example
+	about    string                            // what the schema says of it
 }
 
 // Bounds of arguments that say nothing else.
@@ -59,7 +60,7 @@ func ruleOf(t reflect.Type, tag string) *rule {
 		r.kind = "boolean"
 	case t.Kind() == reflect.String:
 		r.kind, r.max = "string", maxString
-	default:
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
 		r.kind, r.max = "integer", 1<<53
 	}
 	r.apply(tag)
@@ -85,9 +86,12 @@ func (r *rule) addFields(t reflect.Type) {
 			r.addFields(f.Type)
 			continue
 		}
+		if !f.IsExported() {
+			continue
+		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
 		child := ruleOf(f.Type, f.Tag.Get("is"))
-		child.next = f.Tag.Get("next")
+		child.next, child.about = f.Tag.Get("next"), f.Tag.Get("jsonschema")
 		child.required = !strings.Contains(opts, "omitempty")
 		r.fields[name] = child
 		r.order = append(r.order, name)

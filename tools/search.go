@@ -46,6 +46,7 @@ type passage struct {
 	Version     int      `json:"version"`
 	Updated     string   `json:"updated"`
 	AgeSeconds  int64    `json:"age_seconds"` // since it was read from Confluence
+	Stale       bool     `json:"stale,omitempty"`
 
 	changed time.Time
 	copied  bool    // it comes with its passage
@@ -57,6 +58,9 @@ type searchOut struct {
 	Results    []passage `json:"results"`
 	Total      int       `json:"total"` // an estimate where Confluence itself was asked; -1 where nobody can tell
 	Near       bool      `json:"near_words,omitempty"`
+	Titles     bool      `json:"titles_only,omitempty"` // the index is being built
+	Incomplete bool      `json:"incomplete,omitempty"`  // not everything was looked through: there may be more
+	Notice     string    `json:"notice,omitempty"`      // what is wrong with what was searched
 	Facets     []facet   `json:"facets,omitempty"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	Untrusted  untrusted `json:"untrusted"`
@@ -91,7 +95,7 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 	w, err := list(k, lister[passage]{
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[passage], error) {
-			hits, err := k.site.Search(ctx, confluence.Search{CQL: cql, Terms: k.termsOf(in), Excerpts: true,
+			hits, err := k.site.Search(ctx, confluence.Search{CQL: cql, SpaceKey: in.SpaceKey, Terms: k.termsOf(in), Excerpts: true,
 				Paging: confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, defaultHits)}})
 			if err != nil {
 				return confluence.List[passage]{}, err
@@ -118,8 +122,9 @@ func search(ctx context.Context, k *call, in searchIn) (searchOut, string, error
 		out.Results = append(out.Results, p)
 	}
 	out.NextCursor = w.next
-	if len(w.rows) == 0 && w.next == "" {
-		return out, "No results. Try other words, fewer filters, or a wider space.", nil
+	out.Incomplete = out.Incomplete && w.next == ""
+	if len(w.rows) == 0 && w.next == "" && !out.Incomplete && !out.Titles {
+		return out, out.noticed() + "No results. Try other words, fewer filters, or a wider space.", nil
 	}
 	return out, out.counted() + w.fenced(k, "results") + out.Untrusted.notes(), nil
 }
@@ -139,7 +144,8 @@ func (k *call) termsOf(in searchIn) *confluence.Terms {
 // count takes over what was counted, unless rows are hidden afterwards: by a
 // rule, or by the limit to some spaces.
 func (out *searchOut) count(k *call, hits confluence.List[confluence.Hit]) {
-	out.Near = hits.Near
+	out.Near, out.Titles, out.Notice = hits.Near, hits.Titles, hits.Notice
+	out.Incomplete = !hits.Exact && hits.Total < 0
 	if hits.Exact && (k.needsResource() || k.limited()) {
 		return
 	}
@@ -157,11 +163,26 @@ func (out *searchOut) count(k *call, hits confluence.List[confluence.Hit]) {
 	}
 }
 
+// noticed is the notice as a line of its own.
+func (out *searchOut) noticed() string {
+	if out.Notice == "" {
+		return ""
+	}
+	return out.Notice + "\n"
+}
+
 // counted says in words how much there is, and of what.
 func (out *searchOut) counted() string {
 	var b strings.Builder
+	b.WriteString(out.noticed())
 	if out.Near {
 		b.WriteString("Nothing has these words; near words were taken.\n")
+	}
+	switch {
+	case out.Titles:
+		b.WriteString("The search index is being built: only titles were searched. There may be more; try again in a few minutes.\n")
+	case out.Incomplete:
+		b.WriteString("Not everything was looked through: there may be more. Use fewer or rarer words, or a filter.\n")
 	}
 	if out.exact && out.Total > len(out.Results) {
 		fmt.Fprintf(&b, "%d pages match.", out.Total)
@@ -217,7 +238,8 @@ func (k *call) cqlOf(in searchIn) (string, error) {
 	if in.Query == "*" && in.CQL == "" {
 		order = "ORDER BY lastmodified DESC"
 	}
-	return query{where: strings.Join(all, " AND "), order: order}.within(k.catalog.cfg.Spaces[k.info.Name]), nil
+	only, _ := k.bounds()
+	return query{where: strings.Join(all, " AND "), order: order}.within(only), nil
 }
 
 // changedSince is the CQL condition for a point in time or an age. Confluence
@@ -245,8 +267,8 @@ func (p passage) show(now time.Time) string {
 	if p.Updated != "" {
 		fmt.Fprintf(&b, ", changed %s ago", age(now.Sub(p.changed)))
 	}
-	if p.copied {
-		b.WriteString(", " + readAgo(p.AgeSeconds))
+	if p.copied || p.Stale {
+		b.WriteString(", " + readAgo(p.AgeSeconds, p.Stale))
 	}
 	b.WriteString(")\n")
 	if len(p.HeadingPath) > 0 {
@@ -270,12 +292,17 @@ func (k *call) ageOf(readAt time.Time) int64 {
 	return int64(max(0, k.started.Sub(readAt)).Seconds())
 }
 
-// readAgo is the age of a copy in words.
-func readAgo(seconds int64) string {
-	if seconds < 60 {
-		return "read just now"
+// readAgo is the age of a copy in words, marked where the rights to it are too
+// old to be relied on without a word.
+func readAgo(seconds int64, stale bool) string {
+	out := "read just now"
+	if seconds >= 60 {
+		out = "read " + age(time.Duration(seconds)*time.Second) + " ago"
 	}
-	return "read " + age(time.Duration(seconds)*time.Second) + " ago"
+	if stale {
+		out += ", stale"
+	}
+	return out
 }
 
 // age is a duration in one unit, for a sentence.

@@ -52,6 +52,7 @@ type PageSource interface {
 	Descendants(ctx context.Context, id string, depth int, p confluence.Paging) (confluence.List[confluence.Node], error)
 	// Ancestors lists root first, all of them.
 	Ancestors(ctx context.Context, id string) ([]confluence.Node, error)
+	// Versions lists newest first, of comments (by their kind) and attachments too.
 	Versions(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Version], error)
 	Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error)
 	Template(ctx context.Context, id string) (confluence.Template, error)

@@ -46,11 +46,13 @@ type spaceOut struct {
 	Description string `json:"description,omitempty"`
 	URL         string `json:"url"`
 	AgeSeconds  int64  `json:"age_seconds,omitempty"` // of get_space
+	Stale       bool   `json:"stale,omitempty"`
 }
 
 type spacesOut struct {
 	Spaces     []spaceOut `json:"spaces"`
 	AgeSeconds int64      `json:"age_seconds"`
+	Stale      bool       `json:"stale,omitempty"`
 	NextCursor string     `json:"next_cursor,omitempty"`
 }
 
@@ -58,11 +60,12 @@ const descriptionChars = 500
 
 func showSpace(s confluence.Space) spaceOut {
 	return spaceOut{ID: s.ID, Key: s.Key, Name: line(s.Name), Type: s.Type, Status: s.Status,
-		HomepageID: s.HomepageID, Description: clip(line(s.Description), descriptionChars), URL: s.WebURL}
+		HomepageID: s.HomepageID, Description: clip(line(s.Description), descriptionChars), URL: s.WebURL, Stale: s.Stale}
 }
 
 func listSpaces(ctx context.Context, k *call, in listSpacesIn) (spacesOut, string, error) {
-	f := confluence.SpaceFilter{Keys: k.catalog.cfg.Spaces[k.info.Name], Type: in.Type, Status: confluence.StatusCurrent}
+	only, _ := k.bounds()
+	f := confluence.SpaceFilter{Keys: only, Type: in.Type, Status: confluence.StatusCurrent}
 	w, err := list(k, lister[confluence.Space]{
 		cursor: in.Cursor, maxChars: in.MaxChars,
 		fetch: func(upstream string) (confluence.List[confluence.Space], error) {
@@ -76,7 +79,7 @@ func listSpaces(ctx context.Context, k *call, in listSpacesIn) (spacesOut, strin
 	if err != nil {
 		return spacesOut{}, "", err
 	}
-	out := spacesOut{Spaces: []spaceOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt)}
+	out := spacesOut{Spaces: []spaceOut{}, NextCursor: w.next, AgeSeconds: k.ageOf(w.readAt), Stale: w.stale}
 	for _, s := range w.rows {
 		out.Spaces = append(out.Spaces, showSpace(s))
 	}
@@ -112,6 +115,9 @@ func createSpace(_ context.Context, k *call, in createSpaceIn) (*plan, error) {
 		change: policy.Change{TargetSpaceKey: in.Key, Title: in.Name, BodyBytes: int64(len(in.Description))},
 		target: receipt{Type: onSpace, SpaceKey: in.Key, Title: line(in.Name)},
 		worded: true, summary: "create space " + in.Key, after: in.Name + "\n" + in.Description,
+		inverse: func(context.Context, receipt) inverse {
+			return inverse{Final: "Undoing this would delete a space, which is not possible through this server."}
+		},
 		commit: func(ctx context.Context) (receipt, error) {
 			s, err := k.site.CreateSpace(ctx, confluence.NewSpace{Key: in.Key, Name: in.Name, Description: in.Description})
 			return receipt{ID: s.ID, Type: onSpace, Title: line(s.Name), SpaceKey: s.Key, URL: s.WebURL}, err
@@ -150,11 +156,29 @@ func updateSpace(ctx context.Context, k *call, in updateSpaceIn) (*plan, error) 
 		target: receipt{ID: s.ID, Type: onSpace, Title: line(s.Name), SpaceKey: s.Key, URL: s.WebURL},
 		before: s.Name + "\n" + s.Description + "\nhome page " + s.HomepageID, after: after.Name + "\n" + after.Description + "\nhome page " + after.HomepageID,
 		worded: true, summary: "change space " + s.Key, noop: after == *s,
+		inverse: func(context.Context, receipt) inverse { return spaceInverse(*s, in) },
 		commit: func(ctx context.Context) (receipt, error) {
 			done, err := k.site.UpdateSpace(ctx, confluence.SpaceUpdate{Key: s.Key, Name: in.Name, Description: in.Description, HomepageID: in.HomepageID})
 			return receipt{ID: done.ID, Type: onSpace, Title: line(done.Name), SpaceKey: done.Key, URL: done.WebURL}, err
 		},
 	}, nil
+}
+
+// spaceInverse is the change that gives the fields that were set their values
+// from before.
+func spaceInverse(was confluence.Space, in updateSpaceIn) inverse {
+	in.DryRun = false
+	before := updateSpaceIn{SpaceKey: was.Key}
+	if in.Name != nil {
+		before.Name = &was.Name
+	}
+	if in.Description != nil {
+		before.Description = &was.Description
+	}
+	if in.HomepageID != nil {
+		before.HomepageID = &was.HomepageID
+	}
+	return inverse{Name: was.Key, Was: &before, Made: &in}
 }
 
 func apply(field *string, value *string) {

@@ -19,6 +19,7 @@ const (
 	onAttachment = "attachment"
 	onSpace      = "space"
 	onUser       = "user"
+	onTemplate   = "template"
 )
 
 // target says what a call is about, as far as its arguments tell.
@@ -63,8 +64,7 @@ func (k *call) load(ctx context.Context, t target, ruled bool) error {
 			return err
 		}
 	}
-	k.fill(ctx, t, ruled)
-	return nil
+	return k.fill(ctx, t, ruled)
 }
 
 func (k *call) loadComment(ctx context.Context, id string) error {
@@ -187,7 +187,7 @@ func (k *call) parseURL(raw string) (target, error) {
 // fill turns the subject into what rules see. What only rules look at is
 // fetched when a rule asks; if that fails the resource stays unknown and policy
 // denies.
-func (k *call) fill(ctx context.Context, t target, ruled bool) {
+func (k *call) fill(ctx context.Context, t target, ruled bool) error {
 	r := &k.request.Resource
 	if s := k.on.space; s != nil {
 		r.SpaceKey, r.SpaceType = s.Key, s.Type
@@ -203,12 +203,21 @@ func (k *call) fill(ctx context.Context, t target, ruled bool) {
 		k.fillPage(r, p, t)
 	}
 	r.Known = true
-	if ruled && k.on.page != nil {
-		r.Known = k.fillRuled(ctx, r)
-		if !r.Known { // what could not be looked at counts as restricted
-			k.catalog.taints.restricted(k.caller.Payer(), k.started)
-		}
+	if !ruled || k.on.page == nil {
+		return nil
 	}
+	if k.place {
+		r.Known = k.fillRuled(ctx, r)
+		return nil
+	}
+	if err := k.noteAuthors(ctx, k.wrote()...); err != nil {
+		return err
+	}
+	r.Known = k.fillRuled(ctx, r)
+	if r.Restricted || !r.Known { // what could not be looked at counts as restricted
+		return untainted(k.catalog.cfg.Taints.Restricted(ctx, k.caller.Payer(), k.started))
+	}
+	return nil
 }
 
 func (k *call) fillPage(r *policy.Resource, p *confluence.Page, t target) {
@@ -237,7 +246,6 @@ func (k *call) fillRuled(ctx context.Context, r *policy.Resource) bool {
 	for _, l := range labels[:min(len(labels), maxLabels)] {
 		r.Labels = append(r.Labels, l.Name)
 	}
-	k.noteAuthors(ctx, k.wrote()...)
 	ids := []string{p.ID}
 	if p.Type != confluence.TypeBlogPost {
 		nodes, err := k.site.Ancestors(ctx, p.ID)
@@ -276,7 +284,6 @@ func (k *call) restricted(ctx context.Context, ids []string) (bool, error) {
 		}
 		for _, one := range list {
 			if one.Operation == "read" && len(one.UserIDs)+len(one.Groups) > 0 {
-				k.catalog.taints.restricted(k.caller.Payer(), k.started)
 				return true, nil
 			}
 		}

@@ -1,10 +1,13 @@
 package tools_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/tools"
 )
 
@@ -84,4 +87,48 @@ func TestI04_UnknownAuthorsCountAsOutside(t *testing.T) {
 	site.Apply(`{"kind":"fault","match":"POST /wiki/api/v2/users-bulk","action":{"status":500},"times":99}`)
 	d.ok("get_page", args{"page_id": "1001"})
 	d.fails("approval.required", "create_page", args{"space_key": "ENG", "title": "After"})
+}
+
+// blind hands out a site to all, and to nobody's callers one whose directory they
+// may not read.
+type blind struct{ tools.Sites }
+
+type withoutPeople struct{ tools.Site }
+
+func (withoutPeople) UsersByID(context.Context, []string) (map[string]confluence.User, error) {
+	return map[string]confluence.User{}, nil
+}
+
+func (b blind) For(ctx context.Context, c identity.Caller) (tools.Site, error) {
+	s, err := b.Sites.For(ctx, c)
+	if c.Kind == identity.Nobody {
+		s = withoutPeople{s}
+	}
+	return s, err
+}
+
+// What a caller who may not read the directory finds out about an author is
+// remembered for him alone.
+func TestI04_WhoAnAuthorIsIsRememberedForEachCaller(t *testing.T) {
+	public := func(d *desk) *desk {
+		other := *d
+		other.who.Agent, other.who.Kind, other.who.AccountID = "kiosk", identity.Nobody, "" // users of one agent share marks
+		return &other
+	}
+	for _, publicFirst := range []bool{true, false} {
+		d, _ := emulated(t, "u-ops", func(cfg *tools.Config) {
+			withProfile(t, outsideProfile)(cfg)
+			cfg.Sites = blind{cfg.Sites}
+		})
+		d = d.as("outside")
+		order := []*desk{public(d), d}
+		if !publicFirst {
+			order = []*desk{d, public(d)}
+		}
+		for _, one := range order {
+			one.ok("get_page", args{"page_id": "1001"})
+		}
+		d.ok("create_page", args{"space_key": "ENG", "title": "After"})
+		public(d).fails("approval.required", "create_page", args{"space_key": "ENG", "title": "After that"})
+	}
 }

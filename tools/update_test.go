@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -103,25 +104,41 @@ func TestUndoIsForOnesOwnLastWrite(t *testing.T) {
 	d.fails("input.version", "update_page", args{"page_id": "11", "base_version": 6, "restore_version": 6})
 }
 
-// memory is Deeds that outlive a catalogue, and can fail.
+// memory is Changes that outlive a catalogue, and can fail.
 type memory struct {
-	of  map[string]audit.Deed
-	err error
+	changes map[string]audit.Change
+	err     error
 }
 
-func (m *memory) NoteDeed(_ context.Context, d audit.Deed) error {
-	m.of[d.Principal+" "+d.Site+" "+d.PageID] = d
+func (m *memory) NoteChange(_ context.Context, c audit.Change) error {
+	m.changes[c.ID] = c
 	return m.err
 }
 
-func (m *memory) LastDeed(_ context.Context, principal, site, pageID string) (audit.Deed, bool, error) {
-	d, ok := m.of[principal+" "+site+" "+pageID]
-	return d, ok, m.err
+func (m *memory) Change(_ context.Context, principal, site, id string) (audit.Change, bool, error) {
+	c, ok := m.changes[id]
+	return c, ok && c.Principal == principal && c.Site == site, m.err
+}
+
+func (m *memory) MarkUndone(_ context.Context, id string, at time.Time) error {
+	c := m.changes[id]
+	c.Undone = at
+	m.changes[id] = c
+	return m.err
+}
+
+func (m *memory) ChangeThatMade(_ context.Context, v audit.Version) (audit.Change, bool, error) {
+	for _, c := range m.changes {
+		if c.Principal == v.Principal && c.Site == v.Site && c.Tool == v.Tool && c.On == v.On && c.Version == v.Number {
+			return c, true, m.err
+		}
+	}
+	return audit.Change{}, false, m.err
 }
 
 func TestUndoOutlivesTheCatalogue(t *testing.T) {
-	site, deeds := newFake(), &memory{of: map[string]audit.Deed{}}
-	kept := func(c *tools.Config) { c.Deeds = deeds }
+	site, changes := newFake(), &memory{changes: map[string]audit.Change{}}
+	kept := func(c *tools.Config) { c.Changes = changes }
 	before := site.pages["11"].Body
 	newDesk(t, site, kept).ok("update_page", args{"page_id": "11", "base_version": 3, "edits": []args{{"op": "append", "markdown": "More."}}})
 	newDesk(t, site).fails("conflict.undo", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
@@ -134,12 +151,12 @@ func TestUndoOutlivesTheCatalogue(t *testing.T) {
 	e := d.fails("conflict.undo", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
 	assert.Contains(t, e.Message, "its history was changed")
 	site.old["11"][3] = old
-	deeds.err = errBroken
+	changes.err = errBroken
 	d.fails("internal", "update_page", args{"page_id": "11", "base_version": 4, "undo": true})
-	deeds.err = nil
+	changes.err = nil
 	d.ok("update_page", args{"page_id": "11", "base_version": 4, "undo": true})
 	assert.Equal(t, before, site.pages["11"].Body)
-	deeds.err = errBroken
+	changes.err = errBroken
 	d.ok("update_page", args{"page_id": "11", "base_version": 5, "title": "Other"}) // what can't be noted is made all the same
 }
 

@@ -19,6 +19,7 @@ type window[T any] struct {
 	left int // rows that were there and did not fit
 
 	readAt time.Time // of the oldest row; zero: just now
+	stale  bool
 }
 
 // lister is how a listing is fetched and shown. keep leaves rows out for good;
@@ -45,7 +46,7 @@ func list[T any](k *call, l lister[T]) (window[T], error) {
 	if err != nil {
 		return window[T]{}, err
 	}
-	w := window[T]{rows: []T{}, readAt: page.ReadAt}
+	w := window[T]{rows: []T{}, readAt: page.ReadAt, stale: page.Stale}
 	room := cmp.Or(l.maxChars, defaultChars)
 	var b strings.Builder
 	for i := min(skip, len(page.Items)); i < len(page.Items); i++ {
@@ -74,8 +75,8 @@ func (w window[T]) fenced(k *call, what string) string {
 	if len(w.rows) == 0 && w.next == "" {
 		return what + ": none"
 	}
-	if !w.readAt.IsZero() {
-		what += " (" + readAgo(k.ageOf(w.readAt)) + ")"
+	if !w.readAt.IsZero() || w.stale {
+		what += " (" + readAgo(k.ageOf(w.readAt), w.stale) + ")"
 	}
 	return fmt.Sprintf("%s: %d\n%s%s", what, len(w.rows), fence(k.nonce, strings.TrimRight(w.text, "\n")), w.more())
 }

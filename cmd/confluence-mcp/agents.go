@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
 )
 
 func (p program) agentsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "agents", Short: "The callers over HTTP and their keys"}
-	c.AddCommand(p.agentsListCommand(), p.agentsAddCommand(), p.agentsRevokeCommand(), p.agentsPeopleCommand())
+	c.AddCommand(p.agentsListCommand(), p.agentsAddCommand(), p.agentsNotifyCommand(), p.agentsRevokeCommand(), p.agentsPeopleCommand())
 	return c
 }
 
@@ -22,6 +23,7 @@ func (p program) agentsAddCommand() *cobra.Command {
 		at      place
 		a       store.Agent
 		as      string
+		notify  string
 		expires time.Duration
 		asJSON  bool
 	)
@@ -34,14 +36,22 @@ func (p program) agentsAddCommand() *cobra.Command {
 			if err := fillAgent(&a, as, expires, p.now); err != nil {
 				return err
 			}
-			cfg, err := p.settled(at)
+			cfg, err := p.configured(at)
 			if err != nil {
 				return err
 			}
 			if declared(cfg, a.Name) {
 				return nameTaken(a.Name)
 			}
-			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error { return p.addAgent(ctx, s, a, at, asJSON) })
+			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
+				var signing seal.Secret
+				if notify != "" {
+					if a.HookHost, a.Hook, signing, err = newHook(ctx, p.vaultOf(cfg, s), a.Name, notify); err != nil {
+						return err
+					}
+				}
+				return p.addAgent(ctx, s, a, newAgentOutput{at, signing, asJSON})
+			})
 		},
 	}
 	at.flags(c)
@@ -53,8 +63,16 @@ func (p program) agentsAddCommand() *cobra.Command {
 	c.Flags().DurationVar(&expires, "expires", 0, "end of the key, counted from now, for example 2160h")
 	c.Flags().Float64Var(&a.Rate, "rate", 0, "requests a second of the agent as a whole; without it the server's default for each of its users")
 	c.Flags().IntVar(&a.Burst, "burst", 0, "requests at once; without it twice the rate")
+	c.Flags().StringVar(&notify, "notify-url", "", "`address` its approvals are told at; the secret that signs is printed behind the key, once")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// newAgentOutput is what adding an agent needs beside it.
+type newAgentOutput struct {
+	at      place
+	signing seal.Secret // of its notifications, shown once
+	json    bool
 }
 
 func fillAgent(a *store.Agent, as string, expires time.Duration, now func() time.Time) error {
@@ -74,26 +92,33 @@ func fillAgent(a *store.Agent, as string, expires time.Duration, now func() time
 	return nil
 }
 
-func (p program) addAgent(ctx context.Context, s *store.Precious, a store.Agent, at place, asJSON bool) error {
-	set, err := p.profiles(at)
+func (p program) addAgent(ctx context.Context, s *store.Precious, a store.Agent, o newAgentOutput) error {
+	set, err := p.profiles(o.at)
 	if err != nil {
 		return err
 	}
 	if _, ok := set.Profile(a.Profile); a.Profile != "" && !ok {
 		return unknownProfile(a.Profile, set.Names())
 	}
-	key, err := s.AddAgent(ctx, a)
+	var key seal.Secret
+	err = p.changes(s).make(ctx, atShell(), change{agentAdded, anAgent, a.Name}, func() (err error) {
+		key, err = s.AddAgent(ctx, a)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		answer := answerAgent(a, p.now())
-		answer.Created, answer.Key = day(p.now()), key.Reveal()
+		answer.Created, answer.Key, answer.NotifySecret = day(p.now()), key.Reveal(), o.signing.Reveal()
 		return json.NewEncoder(p.out).Encode(answer)
 	}
 	_, err = fmt.Fprintf(p.out, "%s\n", key.Reveal())
 	fmt.Fprintf(p.errOut, "This is the key of agent %s. It is not kept here and not shown again.\n", a.Name)
-	return err
+	if err != nil || o.signing.Empty() {
+		return err
+	}
+	return p.printSigning(a.Name, a.HookHost, o.signing, false)
 }
 
 func (p program) agentsRevokeCommand() *cobra.Command {
@@ -101,10 +126,11 @@ func (p program) agentsRevokeCommand() *cobra.Command {
 	c := &cobra.Command{Use: "revoke NAME", Short: "End an agent's key for good; its open streams end within seconds", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
-				if err := s.RevokeAgent(ctx, args[0]); err != nil {
+				err := p.changes(s).make(ctx, atShell(), change{agentRevoked, anAgent, args[0]}, func() error { return s.RevokeAgent(ctx, args[0]) })
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(p.out, "revoked %s\n", args[0])
+				_, err = fmt.Fprintf(p.out, "revoked %s\n", args[0])
 				return err
 			})
 		}}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,12 +34,15 @@ type agentAnswer struct {
 	Revoked     string  `json:"revoked,omitempty"`
 	LastUsed    string  `json:"last_used,omitempty"`
 	Key         string  `json:"key,omitempty"`
+	NotifyHost  string  `json:"notify_host,omitempty"` // of where its approvals are told
 	people      bool    // each brings an account
+
+	NotifySecret string `json:"notify_secret,omitempty"` // when the address was just given
 }
 
 func answerAgent(a store.Agent, now time.Time) agentAnswer {
 	return agentAnswer{Name: a.Name, Known: "key", Profile: a.Profile, Integration: a.Integration, User: a.User, ActForUsers: a.ActForUsers,
-		Admin: a.Admin, Approver: a.Approver, Rate: a.Rate, Burst: a.Burst, Created: day(a.Created), Expires: day(a.Expires), Revoked: day(a.Revoked),
+		Admin: a.Admin, Approver: a.Approver, Rate: a.Rate, Burst: a.Burst, Created: day(a.Created), Expires: day(a.Expires), Revoked: day(a.Revoked), NotifyHost: a.HookHost,
 		Expired: !a.Expires.IsZero() && !now.Before(a.Expires)}
 }
 
@@ -46,7 +50,7 @@ func answerAgent(a store.Agent, now time.Time) agentAnswer {
 // its name.
 func answerConfigured(a config.Agent) (out agentAnswer, authority string) {
 	out = agentAnswer{Name: a.Name, Known: "file", Profile: a.Profile, Integration: a.Integration, User: a.User, ActForUsers: a.ActForUsers,
-		Admin: a.Admin, Approver: a.Approver, Rate: a.Rate, Burst: a.Burst}
+		Admin: a.Admin, Approver: a.Approver, Rate: a.Rate, Burst: a.Burst, NotifyHost: hostOf(a.Notify.URL)}
 	switch {
 	case a.OIDC != nil:
 		out.Known, out.people, authority = "oidc", a.OIDC.Integration != "", a.OIDC.Issuer
@@ -65,21 +69,12 @@ func day(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// settled is the configuration of the owner this command runs in, or the one
-// it would have itself.
-func (p program) settled(at place) (config.Config, error) {
-	if p.owned != nil {
-		return p.owned.cfg, nil
-	}
-	return p.load(at)
-}
-
 func (p program) agentsListCommand() *cobra.Command {
 	var at place
 	var asJSON bool
 	c := &cobra.Command{Use: "list", Short: "List agents, revoked ones and those of the configuration too; keys are never shown again", RunE: func(c *cobra.Command, _ []string) error {
 		return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
-			cfg, err := p.settled(at)
+			cfg, err := p.configured(at)
 			if err != nil {
 				return err
 			}
@@ -125,13 +120,13 @@ func (p program) printAgents(answers []agentAnswer, asJSON bool) error {
 		return json.NewEncoder(p.out).Encode(map[string]any{"agents": answers})
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tPROFILE\tACTS AS\tRIGHTS\tSTATE\tLAST USED\tKNOWN BY")
+	fmt.Fprintln(w, "NAME\tPROFILE\tACTS AS\tRIGHTS\tSTATE\tLAST USED\tKNOWN BY\tTOLD AT")
 	for _, a := range answers {
 		used := a.LastUsed
 		if used == "" {
 			used = "never"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, a.Profile, actsAs(a), rights(a), state(a), used, a.Known)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, a.Profile, actsAs(a), rights(a), state(a), used, a.Known, cmp.Or(a.NotifyHost, "-"))
 	}
 	return w.Flush()
 }
@@ -219,10 +214,11 @@ func (p program) agentsForgetCommand() *cobra.Command {
 	c := &cobra.Command{Use: "forget EMAIL", Short: "Let somebody else be found by an address that changed hands", Args: cobra.ExactArgs(1), Example: "  confluence-mcp agents people forget ann@acme.example",
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
-				if err := s.ForgetPerson(ctx, args[0]); err != nil {
+				err := p.changes(s).make(ctx, atShell(), change{"agents.forget", "person", ""}, func() error { return s.ForgetPerson(ctx, args[0]) })
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(p.out, "forgot %s\n", args[0])
+				_, err = fmt.Fprintf(p.out, "forgot %s\n", args[0])
 				return err
 			})
 		}}

@@ -13,7 +13,6 @@ import (
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
-	"confluence-mcp/internal/owner"
 	"confluence-mcp/store"
 )
 
@@ -26,32 +25,6 @@ be approved here with approvals.self_confirm in the configuration.`}
 	c.AddCommand(p.approvalsListCommand(), p.approvalsShowCommand(), p.approvalsApproveCommand(), p.approvalsRejectCommand(),
 		p.approvalsCancelCommand(), p.approvalsResolveCommand())
 	return c
-}
-
-// withEngine runs work on the engine of the data folder: in the owner's process
-// when there is one, else as the owner for as long as it lasts.
-func (p program) withEngine(ctx context.Context, pl place, work func(context.Context, *engine) error) error {
-	if p.owned != nil {
-		return work(ctx, p.owned)
-	}
-	cfg, err := p.load(pl)
-	if err != nil {
-		return err
-	}
-	own, err := owner.Claim(cfg.DataDir)
-	var held *owner.Held
-	if errors.As(err, &held) {
-		return p.runInOwner(ctx, cfg.DataDir)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = own.Close() }() // the lock ends with the process anyway
-	e, err := p.open(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(ctx, e), e.close())
 }
 
 func (p program) approvalsListCommand() *cobra.Command {

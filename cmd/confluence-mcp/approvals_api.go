@@ -13,11 +13,11 @@ import (
 	"strconv"
 	"time"
 
+	"confluence-mcp/internal/api"
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/server"
-	"confluence-mcp/tools"
 )
 
 // approvalAPI is /api/approvals: agents with the approver right see all and
@@ -31,30 +31,30 @@ type approvalAPI struct {
 }
 
 func newApprovalAPI(e *engine, now func() time.Time) *approvalAPI {
-	api := &approvalAPI{e: e, now: now, key: make([]byte, 32)}
-	_, _ = rand.Read(api.key) // crypto/rand never fails
-	return api
+	s := &approvalAPI{e: e, now: now, key: make([]byte, 32)}
+	_, _ = rand.Read(s.key) // crypto/rand never fails
+	return s
 }
 
 // routes are the handlers of approvals, the audit log and the profiles, by
 // pattern of http.ServeMux.
-func (api *approvalAPI) routes() map[string]http.Handler {
+func (s *approvalAPI) routes() map[string]http.Handler {
 	out := map[string]http.Handler{}
 	for pattern, h := range map[string]func(*http.Request, server.Agent) (any, error){
-		"GET /api/approvals": api.list, "GET /api/approvals/{id}": api.show,
-		"POST /api/approvals/{id}/approve": api.told(api.approve), "POST /api/approvals/{id}/reject": api.told(api.reject), "POST /api/approvals/{id}/cancel": api.cancel,
-		"POST /api/approvals/{id}/resolve": api.resolve,
+		"GET /api/approvals": s.list, "GET /api/approvals/{id}": s.show,
+		"POST /api/approvals/{id}/approve": s.told(s.approve), "POST /api/approvals/{id}/reject": s.told(s.reject), "POST /api/approvals/{id}/cancel": s.cancel,
+		"POST /api/approvals/{id}/resolve": s.resolve,
 	} {
-		out[pattern] = api.answer(h)
+		out[pattern] = s.answer(h)
 	}
-	maps.Copy(out, auditAPI{api}.routes())
-	maps.Copy(out, profileAPI{api}.routes())
+	maps.Copy(out, auditAPI{s}.routes())
+	maps.Copy(out, profileAPI{s}.routes())
 	return out
 }
 
 // answer authenticates, runs h and encodes what it gives.
-func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error)) http.Handler {
-	return api.guarded(func(w http.ResponseWriter, r *http.Request, agent server.Agent) error {
+func (s *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error)) http.Handler {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request, agent server.Agent) error {
 		out, err := h(r, agent)
 		if err != nil {
 			return err
@@ -67,46 +67,34 @@ func (api *approvalAPI) answer(h func(*http.Request, server.Agent) (any, error))
 
 // told writes into the log whose verdict was refused before it came to be
 // judged.
-func (api *approvalAPI) told(h func(*http.Request, server.Agent) (any, error)) func(*http.Request, server.Agent) (any, error) {
+func (s *approvalAPI) told(h func(*http.Request, server.Agent) (any, error)) func(*http.Request, server.Agent) (any, error) {
 	return func(r *http.Request, a server.Agent) (any, error) {
 		out, err := h(r, a)
 		var no *confluence.Error
 		if errors.As(err, &no) {
-			api.e.logger.Warn("approval verdict refused", "approval", r.PathValue("id"), "by", a.Name, "code", no.StableCode())
+			s.e.logger.Warn("approval verdict refused", "approval", r.PathValue("id"), "by", a.Name, "refusal", no.StableCode())
 		}
 		return out, err
 	}
 }
 
 // guarded authenticates, runs h and answers its error.
-func (api *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.Agent) error) http.Handler {
+func (s *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.Agent) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		agent, err := api.authenticate(r)
+		agent, err := s.authenticate(r)
 		if err != nil {
-			api.challenge(w, r, err)
+			s.challenge(w, r, err)
 			return
 		}
 		if err := h(w, r, agent); err != nil {
-			w.Header().Set("Content-Type", "application/json")
-			api.refuse(w, err)
+			api.Refuse(w, s.e.logger, api.StatusOf(err), err)
 		}
 	})
 }
 
-func (api *approvalAPI) refuse(w http.ResponseWriter, err error) {
-	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 401, confluence.Denied: 403, confluence.NotFound: 404,
-		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[confluence.KindOf(err)]
-	if !ok {
-		status = http.StatusInternalServerError
-		api.e.logger.Error("REST call failed", "err", err)
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(tools.Failure(err).Structured) // the asker is gone
-}
-
-func (api *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
+func (s *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
 	f := approval.Filter{States: openApprovals()}
 	q := r.URL.Query()
 	switch q.Get("state") {
@@ -123,14 +111,14 @@ func (api *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
 		}
 		f.Limit = n
 	}
-	found, err := api.e.desk.List(r.Context(), f)
+	found, err := s.e.desk.List(r.Context(), f)
 	if err != nil {
 		return nil, err
 	}
 	out := []approvalAnswer{}
 	for _, one := range found {
 		if a.Approver || askedBy(one, a) {
-			out = append(out, answerApproval(one, api.now()))
+			out = append(out, answerApproval(one, s.now()))
 		}
 	}
 	return map[string]any{"approvals": out}, nil
@@ -142,8 +130,8 @@ func askedBy(one approval.Request, a server.Agent) bool {
 }
 
 // find gives a request the agent may see. Somebody else's is not there.
-func (api *approvalAPI) find(ctx context.Context, id string, a server.Agent) (approval.Request, error) {
-	one, err := api.e.desk.Show(ctx, id)
+func (s *approvalAPI) find(ctx context.Context, id string, a server.Agent) (approval.Request, error) {
+	one, err := s.e.desk.Show(ctx, id)
 	if err == nil && !a.Approver && !askedBy(one, a) {
 		err = noApproval(id)
 	}
@@ -154,22 +142,22 @@ func noApproval(id string) error {
 	return &confluence.Error{Kind: confluence.NotFound, Op: "find approval", Ref: id, Message: "There is no approval with this id.", Next: "Check the id."}
 }
 
-func (api *approvalAPI) show(r *http.Request, a server.Agent) (any, error) {
-	one, err := api.find(r.Context(), r.PathValue("id"), a)
+func (s *approvalAPI) show(r *http.Request, a server.Agent) (any, error) {
+	one, err := s.find(r.Context(), r.PathValue("id"), a)
 	if err != nil {
 		return nil, err
 	}
-	out := answerApproval(one, api.now())
+	out := answerApproval(one, s.now())
 	out.Diff, out.Args = one.Private.Diff, one.Private.Args
 	if a.Approver {
-		out.View = api.view(one, a)
+		out.View = s.view(one, a)
 	}
 	return out, nil
 }
 
 // view proves that an agent was shown this very change by this process.
-func (api *approvalAPI) view(one approval.Request, a server.Agent) string {
-	mac := hmac.New(sha256.New, api.key)
+func (s *approvalAPI) view(one approval.Request, a server.Agent) string {
+	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(one.ID + "|" + one.Digest + "|" + a.Authority + "|" + a.Name + "|" + a.Subject))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
@@ -182,7 +170,7 @@ type verdictBody struct {
 }
 
 // verdict reads what an approver sends.
-func (api *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, approval.Request, error) {
+func (s *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, approval.Request, error) {
 	var b verdictBody
 	if !a.Approver {
 		return b, approval.Request{}, &confluence.Error{Kind: confluence.Denied, Code: "approval.right", Message: "This agent may not decide approvals.", Next: "Ask the administrator for the approver right."}
@@ -190,46 +178,46 @@ func (api *approvalAPI) verdict(r *http.Request, a server.Agent) (verdictBody, a
 	if err := bodyOf(r, &b); err != nil {
 		return b, approval.Request{}, err
 	}
-	one, err := api.find(r.Context(), r.PathValue("id"), a)
+	one, err := s.find(r.Context(), r.PathValue("id"), a)
 	return b, one, err
 }
 
-func (api *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
-	b, one, err := api.verdict(r, a)
+func (s *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := s.verdict(r, a)
 	if err != nil {
 		return nil, err
 	}
-	by := api.person(r.Context(), a)
+	by := s.person(r.Context(), a)
 	asked := one.Requester
-	asked.Account = api.e.sites.Account(r.Context(), one.Private.Caller.Integration, asked.Account)
+	asked.Account = s.e.sites.Account(r.Context(), one.Private.Caller.Integration, asked.Account)
 	switch {
 	case by.Is(asked) || by.Is(one.Requester):
 		return nil, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
-	case !hmac.Equal([]byte(b.View), []byte(api.view(one, a))):
+	case !hmac.Equal([]byte(b.View), []byte(s.view(one, a))):
 		return nil, &confluence.Error{Kind: confluence.Conflict, Code: "approval.view", Message: "The request was not looked at by this approver.", Next: "GET it first and send its view back."}
 	}
-	done, err := api.e.desk.Approve(r.Context(), approval.Verdict{ID: one.ID, Digest: one.Digest, By: by})
+	done, err := s.e.desk.Approve(r.Context(), approval.Verdict{ID: one.ID, Digest: one.Digest, By: by})
 	if err != nil {
 		return nil, err
 	}
-	return answerApproval(done, api.now()), nil
+	return answerApproval(done, s.now()), nil
 }
 
-func (api *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
-	b, one, err := api.verdict(r, a)
+func (s *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := s.verdict(r, a)
 	if err != nil {
 		return nil, err
 	}
-	done, err := api.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: api.person(r.Context(), a), Reason: b.Reason})
+	done, err := s.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: s.person(r.Context(), a), Reason: b.Reason})
 	if err != nil {
 		return nil, err
 	}
-	return answerApproval(done, api.now()), nil
+	return answerApproval(done, s.now()), nil
 }
 
 // cancel is the requesting agent's own withdrawal, or an administrator's.
-func (api *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
-	one, err := api.e.desk.Show(r.Context(), r.PathValue("id"))
+func (s *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
+	one, err := s.e.desk.Show(r.Context(), r.PathValue("id"))
 	own := err == nil && askedBy(one, a)
 	switch {
 	case err == nil && !own && !a.Approver && !a.Admin:
@@ -242,38 +230,38 @@ func (api *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
 	}
 	w := approval.Withdrawal{ID: one.ID, By: one.Requester}
 	if !own {
-		w.By, w.Admin = api.person(r.Context(), a), true
+		w.By, w.Admin = s.person(r.Context(), a), true
 	}
-	done, err := api.e.desk.Cancel(r.Context(), w)
+	done, err := s.e.desk.Cancel(r.Context(), w)
 	if err != nil {
 		return nil, err
 	}
-	return answerApproval(done, api.now()), nil
+	return answerApproval(done, s.now()), nil
 }
 
 // resolve ends a doubt by the word of an approver who looked in Confluence.
-func (api *approvalAPI) resolve(r *http.Request, a server.Agent) (any, error) {
-	b, one, err := api.verdict(r, a)
+func (s *approvalAPI) resolve(r *http.Request, a server.Agent) (any, error) {
+	b, one, err := s.verdict(r, a)
 	if err != nil {
 		return nil, err
 	}
 	if b.Landed == nil {
 		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.missing", Message: "landed is missing.", Next: `Send {"landed":true,"note":"…"} or {"landed":false,"note":"…"}.`}
 	}
-	done, err := api.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: api.person(r.Context(), a), Landed: *b.Landed, Note: b.Note})
+	done, err := s.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: s.person(r.Context(), a), Landed: *b.Landed, Note: b.Note})
 	if err != nil {
 		return nil, err
 	}
-	return answerApproval(done, api.now()), nil
+	return answerApproval(done, s.now()), nil
 }
 
 // person is the agent as somebody who decides.
-func (api *approvalAPI) person(ctx context.Context, a server.Agent) approval.Person {
+func (s *approvalAPI) person(ctx context.Context, a server.Agent) approval.Person {
 	c := a.Identity
 	if c.Kind == "" {
 		c.Kind = identity.Nobody
 	}
 	c.Agent, c.Owner, c.Subject = a.Name, a.Owner, a.Subject
-	c.AccountID = api.e.sites.Account(ctx, c.Integration, c.AccountID)
+	c.AccountID = s.e.sites.Account(ctx, c.Integration, c.AccountID)
 	return approval.PersonOf(c)
 }

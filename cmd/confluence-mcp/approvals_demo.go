@@ -47,6 +47,7 @@ func (p program) serveDemo(ctx context.Context, own *owner.Owner, e *engine, srv
   approvals      confluence-mcp demo --profile with-approval   then ask for a change, and elsewhere:
                  confluence-mcp approvals list --data-dir %[1]s
                  confluence-mcp approvals approve ID --data-dir %[1]s
+  from here      confluence-mcp query review --as bob@harbourpine.test --data-dir %[1]s
   what happened  confluence-mcp audit list --data-dir %[1]s
 `, dir)
 	g, ctx := errgroup.WithContext(ctx)

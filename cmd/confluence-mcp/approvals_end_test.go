@@ -18,6 +18,7 @@ import (
 
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/identity"
 )
 
@@ -51,7 +52,7 @@ func TestADoubtIsResolvedByHand(t *testing.T) {
 	p.stop()
 	p.loseAnswerOf(id)
 	site.Apply(`{"kind":"fault","match":"GET /wiki/api/v2/pages/1001*","action":{"status":503},"times":9000}`) // looking for it does not help
-	p.errOut, p.url = &safeBuffer{}, ""
+	p.errOut, p.url = &planted.Log{}, ""
 	p.start()
 	_, errOut, code := p.command("approvals", "resolve", id, "--note", "x")
 	assert.Equal(t, exitUsage, code)
@@ -137,7 +138,7 @@ func asked(t *testing.T, site *emulatortest.Emulator, confirm bool) (*product, d
 	t.Helper()
 	dir := productFolder(t, carefulProfile)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "c.yaml"), []byte(productFile+fmt.Sprintf("approvals: {self_confirm: %v}\n", confirm)), 0o600))
-	p := &product{t: t, dir: dir, env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: dir, env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	q := p.program("")
@@ -197,7 +198,7 @@ func TestElicitationSatisfiesRequireApprovalOnlyWithSelfConfirm(t *testing.T) {
 // Over HTTP nobody confirms their own change, whatever the client can show.
 func TestElicitationIsNotOfferedOverHTTP(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
-	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["HELP_KEY"] = helpKey
 	more := "  - {name: help, key: \"${HELP_KEY}\", profile: careful, identity: {integration: default, user: bot@acme.test}}\napprovals: {self_confirm: true}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(productFile+more), 0o600))

@@ -11,7 +11,7 @@ import (
 
 // localOwner answers for everything at this machine's command line and over
 // standard streams.
-const localOwner = "local"
+const localOwner = identity.Local
 
 // desk is where people decide about changes: the service, and what runs beside
 // it until the engine is closed.
@@ -23,13 +23,7 @@ type desk struct {
 
 // openDesk makes the service of approvals over the engine's database.
 func (e *engine) openDesk(ctx context.Context, now func() time.Time) error {
-	hooks := map[string]approval.Hook{}
-	for _, a := range e.cfg.Agents {
-		if a.Notify.URL != "" {
-			hooks[a.Name] = approval.Hook{URL: a.Notify.URL, Secret: a.Notify.Secret.Reveal()}
-		}
-	}
-	bell := approval.NewBell(approval.BellConfig{Hooks: hooks, Now: now, Logger: e.logger})
+	bell := approval.NewBell(approval.BellConfig{Hook: e.hookOf, Now: now, Logger: e.logger})
 	s, err := approval.New(ctx, approval.Config{Book: e.precious, Rights: clearance{e, now}, Now: now, Logger: e.logger, Tell: bell.Tell, Life: e.cfg.ApprovalLife})
 	if err != nil {
 		return err

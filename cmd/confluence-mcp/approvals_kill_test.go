@@ -23,6 +23,7 @@ import (
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
 )
@@ -32,7 +33,7 @@ func (p *product) again() *exec.Cmd {
 	p.t.Helper()
 	exe, err := os.Executable()
 	require.NoError(p.t, err)
-	p.errOut = &safeBuffer{}
+	p.errOut = &planted.Log{}
 	c := &exec.Cmd{Path: exe, Args: []string{"confluence-mcp", "serve", "--config", filepath.Join(p.dir, "c.yaml"), "--listen", "127.0.0.1:0"}, Stderr: p.errOut}
 	for name, value := range p.env {
 		c.Env = append(c.Env, name+"="+value)
@@ -76,6 +77,8 @@ func TestH12_KilledWhileExecuting(t *testing.T) {
 			cut++
 		}
 	}
+	held := time.Now().Add(4 * time.Second) // longer than Confluence was told to hold a request: clocks below go ahead of it
+	require.Eventually(t, func() bool { return time.Now().After(held) }, patience, 50*time.Millisecond)
 	last := p.settleAll(ids)
 	assert.Positive(t, cut)
 
@@ -187,7 +190,7 @@ func (p *product) settleAll(ids map[string]string) map[string]approval.Request {
 	p.t.Helper()
 	var ahead atomic.Int64
 	q := p.program("")
-	q.errOut, q.now = &safeBuffer{}, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	q.errOut, q.now = &planted.Log{}, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	cfg, err := config.Load(config.Source{File: filepath.Join(p.dir, "c.yaml"), Getenv: q.getenv, ReadFile: os.ReadFile})
 	require.NoError(p.t, err)
 	e, err := q.open(p.t.Context(), cfg)

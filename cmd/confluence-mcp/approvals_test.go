@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 const carefulProfile = `
@@ -38,7 +38,15 @@ const (
 // decides, and twin, who may decide and acts as the account help acts as.
 func serveCareful(t *testing.T, site *emulatortest.Emulator, hook string) *product {
 	t.Helper()
-	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := newCareful(t, site, hook)
+	p.start()
+	return p
+}
+
+// newCareful is that product before its start.
+func newCareful(t *testing.T, site *emulatortest.Emulator, hook string) *product {
+	t.Helper()
+	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["HELP_KEY"], p.env["BOSS_KEY"], p.env["TWIN_KEY"] = helpKey, bossKey, twinKey
 	more := `  - {name: help, key: "${HELP_KEY}", profile: careful, identity: {integration: default, user: bot@acme.test}, notify: {url: "` + hook + `", secret: "${APP_SECRET}"}}
   - {name: boss, key: "${BOSS_KEY}", profile: read-only, approver: true}
@@ -46,7 +54,6 @@ func serveCareful(t *testing.T, site *emulatortest.Emulator, hook string) *produ
 `
 	f := filepath.Join(p.dir, "c.yaml")
 	require.NoError(t, os.WriteFile(f, []byte(productFile+more), 0o600))
-	p.start()
 	return p
 }
 
@@ -79,7 +86,7 @@ func codeOf(out map[string]any) string {
 // command runs another command line over the same folder.
 func (p *product) command(args ...string) (out, errOut string, code int) {
 	p.t.Helper()
-	var o, e bytes.Buffer
+	var o, e planted.Log // which looks for planted secrets
 	q := p.program("")
 	q.out, q.errOut = &o, &e
 	code = q.run(context.Background(), append(args, "--config", filepath.Join(p.dir, "c.yaml")))
@@ -234,7 +241,7 @@ func TestH02_StdioRequestsNeedSelfConfirm(t *testing.T) {
 			text += "approvals: {self_confirm: true}\n"
 		}
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		p := &product{t: t, dir: dir, env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+		p := &product{t: t, dir: dir, env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 		calls := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
 {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"confluence_update_page","arguments":{"page_id":"1001","base_version":3,"title":"New name"}}}

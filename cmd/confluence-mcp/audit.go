@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"confluence-mcp/internal/audit"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/store"
 	"confluence-mcp/tools"
 )
@@ -46,7 +47,7 @@ func (p program) auditListCommand() *cobra.Command {
 		since, until string
 		asJSON       bool
 	)
-	c := &cobra.Command{Use: "list", Short: "List the newest calls that fit, oldest first",
+	c := &cobra.Command{Use: "list", Short: "List the newest calls and changes by admins that fit, oldest first",
 		Example: `  confluence-mcp audit list --since 24h --writes
   confluence-mcp audit list --effect deny --agent helpdesk --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -64,12 +65,13 @@ func (p program) auditListCommand() *cobra.Command {
 	at.flags(c)
 	c.Flags().StringVar(&since, "since", "", "from this `time` on: 24h (ago), 2026-03-01 or 2026-03-01T12:00:00Z")
 	c.Flags().StringVar(&until, "until", "", "before this `time`")
-	c.Flags().StringVar(&f.Tool, "tool", "", "calls of this tool, with or without "+tools.Prefix)
+	c.Flags().StringVar(&f.Tool, "tool", "", "calls of this tool, with or without "+tools.Prefix+", or changes such as agents.add")
 	c.Flags().StringVar(&f.Agent, "agent", "", "calls of this agent; local over stdio")
 	c.Flags().StringVar(&f.Principal, "principal", "", "calls of exactly this principal, as the list names it")
 	c.Flags().StringVar(&f.Effect, "effect", "", "allow, deny or require_approval")
 	c.Flags().StringVar(&f.Resource, "resource", "", "calls about the page, comment or attachment of this `id`")
 	c.Flags().StringVar(&f.Space, "space", "", "calls about the space of this `key`")
+	c.Flags().StringVar(&f.Trace, "trace", "", "calls of this W3C `trace`: its id, or a whole traceparent")
 	c.Flags().BoolVar(&f.Writes, "writes", false, "only calls of tools that write")
 	c.Flags().IntVar(&f.Limit, "limit", 50, "at most so many, the newest; up to 10000")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -93,7 +95,12 @@ func (p program) fillFilter(f *store.AuditFilter, since, until string) (err erro
 	default:
 		return usage("--effect wants allow, deny or require_approval")
 	}
-	if f.Tool != "" && !strings.HasPrefix(f.Tool, tools.Prefix) {
+	if f.Trace != "" && !identity.IsTraceID(f.Trace) {
+		if f.Trace = identity.TraceID(f.Trace); f.Trace == "" {
+			return usage("--trace wants 32 lower-case hex digits, or a whole traceparent")
+		}
+	}
+	if f.Tool != "" && !strings.Contains(f.Tool, ".") && !strings.HasPrefix(f.Tool, tools.Prefix) {
 		f.Tool = tools.Prefix + f.Tool
 	}
 	return nil

@@ -61,12 +61,12 @@ func badQuery(what, next string) error {
 }
 
 func (api auditAPI) list(r *http.Request, _ server.Agent) (any, error) {
-	if err := knownQuery(r, "since", "until", "tool", "agent", "principal", "effect", "resource", "space", "writes", "limit"); err != nil {
+	if err := knownQuery(r, "since", "until", "tool", "agent", "principal", "effect", "resource", "space", "trace", "writes", "limit"); err != nil {
 		return nil, err
 	}
 	q := r.URL.Query()
 	f := store.AuditFilter{Tool: q.Get("tool"), Agent: q.Get("agent"), Principal: q.Get("principal"), Effect: q.Get("effect"),
-		Resource: q.Get("resource"), Space: q.Get("space"), Writes: q.Get("writes") == "true", Limit: 50}
+		Resource: q.Get("resource"), Space: q.Get("space"), Trace: q.Get("trace"), Writes: q.Get("writes") == "true", Limit: 50}
 	if l := q.Get("limit"); l != "" {
 		f.Limit, _ = strconv.Atoi(l) // what is no number is refused as 0
 	}

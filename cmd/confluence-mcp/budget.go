@@ -11,6 +11,7 @@ import (
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/budget"
 	"confluence-mcp/policy/reload"
+	"confluence-mcp/policy/taint"
 	"confluence-mcp/store"
 )
 
@@ -30,7 +31,8 @@ func (a allowance) Spend(ctx context.Context, c identity.Caller, action policy.A
 	answer, err := a.book.Spend(ctx, c.Payer(), action, limits, now)
 	switch {
 	case err != nil:
-		return fmt.Errorf("budget: %w", err)
+		return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unavailable", Op: "count write", Err: err,
+			Message: "The change could not be counted, because the data folder cannot be written, so it was not made.", Next: "Nothing was changed. Tell the administrator; try again later."}
 	case answer.OK:
 		return nil
 	}
@@ -61,5 +63,23 @@ func (s spendings) Since(ctx context.Context, from time.Time) ([]budget.Use, err
 	err := s.store.SpentSince(ctx, from, func(principal string, deletion bool, when time.Time) {
 		out = append(out, budget.Use{Principal: principal, Delete: deletion, At: when})
 	})
+	return out, err
+}
+
+// marks keeps who read restricted content in the precious database.
+type marks struct{ store *store.Precious }
+
+// Keep keeps marks.
+func (m marks) Keep(ctx context.Context, list []taint.Mark, oldest time.Time) error {
+	rows := make([]store.Taint, len(list))
+	for i, one := range list {
+		rows[i] = store.Taint(one)
+	}
+	return m.store.NoteTaints(ctx, oldest, rows...)
+}
+
+// Since gives the marks that still count.
+func (m marks) Since(ctx context.Context, oldest time.Time) (out []taint.Mark, err error) {
+	err = m.store.TaintsSince(ctx, oldest, func(t store.Taint) { out = append(out, taint.Mark(t)) })
 	return out, err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // Callers with tokens of an issuer and callers a proxy names, through the whole
@@ -35,6 +36,7 @@ type issuer struct {
 	url     string
 	private *rsa.PrivateKey
 	fetches atomic.Int64
+	close   func() // it does not answer any more
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -51,7 +53,7 @@ func newIssuer(t *testing.T) *issuer {
 		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.url, "jwks_uri": i.url + "/keys"})
 	}))
 	t.Cleanup(s.Close)
-	i.url = s.URL
+	i.url, i.close = s.URL, s.Close
 	return i
 }
 
@@ -93,6 +95,9 @@ agents:
   - name: guests
     profile: read-only
     oidc: {issuer: "${ISSUER}", audience: "https://mcp.acme.example/mcp", match: {groups: guests}, account: {integration: default, claim: atlassian_account_id}}
+  - name: partners
+    profile: read-only
+    oidc: {issuer: "${ISSUER2}", audience: "https://mcp.acme.example/mcp", match: {groups: partners}}
   - name: portal
     profile: read-only
     rate: {per_second: 0.01, burst: 3}
@@ -100,12 +105,19 @@ agents:
   - name: stranger
     profile: read-only
     proxy: {addresses: [192.0.2.7], header: X-Stranger-User, integration: default}
+  - name: desk
+    profile: read-only
+    proxy: {addresses: [127.0.0.1], header: X-Desk-User, integration: default}
 `
 
-func serveCallers(t *testing.T, i *issuer, site string) *product {
+// serveCallers serves callers of an issuer, and of a second one where there is.
+func serveCallers(t *testing.T, i *issuer, site string, second ...*issuer) *product {
 	t.Helper()
-	p := &product{t: t, dir: t.TempDir(), env: productEnv(site, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
-	p.env["ISSUER"] = i.url
+	p := &product{t: t, dir: t.TempDir(), env: productEnv(site, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
+	p.env["ISSUER"], p.env["ISSUER2"] = i.url, i.url
+	for _, other := range second {
+		p.env["ISSUER2"] = other.url
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(callersFile), 0o600))
 	p.start()
 	return p
@@ -125,7 +137,7 @@ func quiet(t *testing.T, site *emulatortest.Emulator) int {
 	return last
 }
 
-func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
+func TestB02_B03_B04_B05_B06_B09_RefusedCallersReachNothing(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
 	p := serveCallers(t, i, site.URL)
 	before := quiet(t, site)
@@ -148,14 +160,19 @@ func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
 		"B02 HS256":                    {key: i.signed(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), jose.HS256, nil, nil), status: 401},
 		"B02 jku":                      {key: i.signed(own, jose.RS256, map[jose.HeaderKey]any{"jku": lure.URL}, nil), status: 401},
 		"B02 x5u":                      {key: i.signed(own, jose.RS256, map[jose.HeaderKey]any{"x5u": lure.URL}, nil), status: 401},
+		"B02 unknown crit":             {key: i.signed(i.private, jose.RS256, map[jose.HeaderKey]any{"crit": []string{"x-own"}, "x-own": true}, nil), status: 401},
+		"B02 jku, good signature":      {key: i.signed(i.private, jose.RS256, map[jose.HeaderKey]any{"jku": lure.URL}, nil), status: 401},
 		"B02 another key":              {key: i.signed(own, jose.RS256, nil, nil), status: 401},
 		"B03 audience":                 {key: i.token(map[string]any{"aud": "https://api.atlassian.com"}), status: 401},
+		"B03 audience of another app":  {key: i.token(map[string]any{"aud": "https://other.acme.example/mcp"}), status: 401},
 		"B03 issuer":                   {key: i.token(map[string]any{"iss": i.url + "/"}), status: 401},
 		"B03 expired":                  {key: i.token(map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}), status: 401},
 		"B03 no end":                   {key: i.token(map[string]any{"exp": nil}), status: 401},
 		"B03 not yet":                  {key: i.token(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}), status: 401},
 		"B04 an ID token":              {key: i.token(map[string]any{"scope": nil, "nonce": "n"}), status: 401},
 		"B05 Atlassian's":              {key: i.token(map[string]any{"iss": "https://auth.atlassian.com", "aud": "api.atlassian.com"}), status: 401},
+		"B06 an unknown key":           {key: i.signed(own, jose.RS256, map[jose.HeaderKey]any{"kid": "random-1"}, nil), status: 401},
+		"B06 another unknown key":      {key: i.signed(own, jose.RS256, map[jose.HeaderKey]any{"kid": "random-2"}, nil), status: 401},
 		"no scope":                     {key: i.token(map[string]any{"scope": "openid"}), status: 403},
 		"no agent":                     {key: i.token(map[string]any{"groups": []string{"others"}}), status: 403},
 		"B09 another peer":             {header: map[string]string{"X-Stranger-User": "u-bot"}, status: 401},
@@ -181,16 +198,32 @@ func TestB02_B03_B04_B05_B09_RefusedCallersReachNothing(t *testing.T) {
 	}
 	assert.Len(t, site.Requests(0), before, "nothing reached Confluence")
 	assert.Zero(t, lured.Load(), "no address of a token was asked")
-	assert.LessOrEqual(t, i.fetches.Load(), int64(1))
+	assert.LessOrEqual(t, i.fetches.Load(), int64(2), "once, and once more for all unknown keys")
 	for _, secret := range []string{parts[1], parts[2]} {
 		assert.NotContains(t, p.errOut.String(), secret, "no part of a token is logged")
 	}
 	assert.Empty(t, p.audit(), "nothing was decided")
 }
 
-func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
+// TestB07_WithoutItsIssuerATokenReachesNothing: keys that were never read judge
+// nothing.
+func TestB07_WithoutItsIssuerATokenReachesNothing(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
 	p := serveCallers(t, i, site.URL)
+	quiet(t, site)
+	i.close()
+	asksNothing(t, site, "the issuer is down", func() {
+		for range 3 {
+			got := p.call(i.token(nil), "get_page", map[string]any{"page_id": "1001", "fresh": true})
+			assert.Equal(t, http.StatusUnauthorized, got.status, got.body)
+		}
+	})
+	assert.Empty(t, p.audit(), "nothing was decided")
+}
+
+func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
+	site, i, second := emulatortest.Start(t, siteWith(botToken)), newIssuer(t), newIssuer(t)
+	p := serveCallers(t, i, site.URL, second)
 	// Without synced rights nobody but the connecting account sees the copy, so
 	// a page of its space tells it from everybody else.
 	mayRead := func(key string, header map[string]string) bool {
@@ -223,13 +256,22 @@ func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
 		"the claim is no text":            with(map[string]any{"atlassian_account_id": []string{"u-bot"}}),
 		"a subject that looks like it":    with(map[string]any{"sub": "u-bot"}),
 		"the e-mail of the account, only": with(map[string]any{"email": "bot@acme.test"}),
+		"an address in the claim":         with(map[string]any{"atlassian_account_id": "bot@acme.test"}),
+		"an address in capitals":          with(map[string]any{"atlassian_account_id": "Bot@Acme.test"}),
 	} {
 		t.Run(name+" is public", func(t *testing.T) {
-			assert.False(t, mayRead(i.token(claims), nil))
+			asksNothing(t, site, name, func() { assert.False(t, mayRead(i.token(claims), nil)) })
 		})
 	}
+	t.Run("B11 the same subject of another issuer", func(t *testing.T) {
+		asksNothing(t, site, "another issuer", func() {
+			assert.False(t, mayRead(second.token(map[string]any{"groups": "partners"}), nil), "it has no account")
+			assert.Equal(t, http.StatusForbidden, p.rpc(second.token(nil), "tools/list", "", "").status, "nor the first one's agents")
+			assert.Equal(t, http.StatusUnauthorized, p.rpc(second.token(map[string]any{"iss": i.url}), "tools/list", "", "").status, "nor its name")
+		})
+	})
 	t.Run("B10 the address went to somebody else", func(t *testing.T) {
-		assert.False(t, mayRead(i.token(map[string]any{"sub": "s-new"}), nil))
+		asksNothing(t, site, "a new owner of the address", func() { assert.False(t, mayRead(i.token(map[string]any{"sub": "s-new"}), nil)) })
 		assert.True(t, mayRead(i.token(nil), nil))
 		assert.Contains(t, p.errOut.String(), "belongs to somebody else than before")
 	})
@@ -248,6 +290,11 @@ func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
 		assert.Equal(t, http.StatusTooManyRequests, over.status, "the agent's own rate")
 		assert.NotEmpty(t, over.header.Get("Retry-After"))
 	})
+	t.Run("whom a proxy names by account", func(t *testing.T) {
+		assert.True(t, mayRead("", map[string]string{"X-Desk-User": "u-bot"}))
+		assert.False(t, mayRead("", map[string]string{"X-Desk-User": "bot@acme.test"}), "an address is no account id")
+		assert.False(t, mayRead("", map[string]string{"X-Desk-User": "BOT@acme.test"}))
+	})
 	t.Run("agents are shown with when they were heard", func(t *testing.T) {
 		out, errOut, code := p.command("agents", "list", "--json")
 		require.Zero(t, code, errOut)
@@ -263,15 +310,19 @@ func TestB10_B11_WhoATokenStandsFor(t *testing.T) {
 		for _, a := range list.Agents {
 			heard[a.Name+" "+a.KnownBy] = a.LastUsed != ""
 		}
-		assert.Equal(t, map[string]bool{"staff oidc": true, "guests oidc": true, "portal proxy": true, "stranger proxy": false}, heard)
+		assert.Equal(t, map[string]bool{"staff oidc": true, "guests oidc": true, "partners oidc": true, "portal proxy": true, "desk proxy": true, "stranger proxy": false}, heard)
 		out, _, _ = p.command("agents", "people")
 		assert.Contains(t, out, "s-bot")
 		assert.NotContains(t, out, "s-new")
 	})
-	people := map[string]bool{}
+	people, sameSubject := map[string]bool{}, map[string]bool{}
 	for _, line := range p.audit() {
 		people[line.Entry.Principal] = true
+		if strings.HasSuffix(line.Entry.Principal, "s-bot") {
+			sameSubject[line.Entry.Principal[strings.LastIndex(line.Entry.Principal, "|"):]] = true
+		}
 	}
+	assert.Len(t, sameSubject, 2, "B11: one subject of two issuers is two people: %v", sameSubject)
 	assert.GreaterOrEqual(t, len(people), 6, "the log tells the people of one agent apart: %v", people)
 }
 
@@ -307,8 +358,8 @@ func TestAgentsHaveOneName(t *testing.T) {
 // the copy what that account may see, and not a page more.
 func TestB10_C01_PeopleReadTheMirrorAsThemselves(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
-	p := &product{t: t, dir: t.TempDir(), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
-	p.env["ISSUER"] = i.url
+	p := &product{t: t, dir: t.TempDir(), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
+	p.env["ISSUER"], p.env["ISSUER2"] = i.url, i.url
 	file := strings.Replace(callersFile, `token: "${BOT_TOKEN}"`, `token: "${BOT_TOKEN}", enableAccessRightsSync: true`, 1)
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(file), 0o600))
 	p.start()
@@ -359,7 +410,7 @@ func TestB10_C01_PeopleReadTheMirrorAsThemselves(t *testing.T) {
 // under another agent or another account.
 func TestH02_H08_PeopleWhoShareAnAgentDecideForThemselves(t *testing.T) {
 	site, i := emulatortest.Start(t, siteWith(botToken)), newIssuer(t)
-	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["ISSUER"] = i.url
 	more := `  - name: editors
     profile: careful

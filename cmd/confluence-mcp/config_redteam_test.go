@@ -8,12 +8,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // TestK02_ShownConfigurationHasNoSecrets: every secret the file can name is
 // shown as set, and none as it is.
 func TestK02_ShownConfigurationHasNoSecrets(t *testing.T) {
-	p := &product{t: t, dir: productFolder(t), env: productEnv("https://acme.atlassian.net/wiki", botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t), env: productEnv("https://acme.atlassian.net/wiki", botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	const hookSecret, digest = "canary-hook-3c1f", "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
 	p.env["HOOK_SECRET"] = hookSecret
 	file := filepath.Join(p.dir, "c.yaml")
@@ -43,7 +45,7 @@ func TestConfigCheckJudgesCallers(t *testing.T) {
 		"a header of others":   `proxy: {addresses: [10.0.0.5], header: X-Forwarded-For, integration: default}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &product{t: t, dir: productFolder(t), env: productEnv("https://acme.atlassian.net/wiki", botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+			p := &product{t: t, dir: productFolder(t), env: productEnv("https://acme.atlassian.net/wiki", botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 			require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(productFile+"  - {name: one, profile: read-only, "+agent+"}\n"), 0o600))
 			for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}} {
 				_, errOut, code := p.command(command...)

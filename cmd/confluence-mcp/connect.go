@@ -62,7 +62,7 @@ unreachable at once.`,
 
 func (f *connectFlags) flags(c *cobra.Command) {
 	f.place.flags(c)
-	c.Flags().StringVar(&f.integration, "integration", "", "its `name` or id; not needed when only one has no token")
+	c.Flags().StringVar(&f.integration, "integration", "", "its `name` or id; not needed when only one is without an API token")
 	c.Flags().StringVar(&f.Site, "site", "", "the site: its address or `cloud-id`")
 	c.Flags().StringArrayVar(&f.Profiles, "profile", nil, "ask for what this `profile` needs; default: those of the file's agents")
 	c.Flags().BoolVar(&f.open, "open", false, "open the consent page in the browser of this machine, too")
@@ -85,7 +85,7 @@ func (p program) connect(ctx context.Context, e *engine, f connectFlags) error {
 		return err
 	}
 	defer stop()
-	f.Starter = "command line"
+	f.By = atShell()
 	consent, err := l.begin(ctx, i, f.linkRequest)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (p program) connect(ctx context.Context, e *engine, f connectFlags) error {
 	if o.Grant.State == oauth.Choosing {
 		return p.chooseSite(ctx, l, i, o, f)
 	}
-	return p.showConnected(i, o.Grant, o.Missing, f.asJSON)
+	return p.showConnected(i, o, f.asJSON)
 }
 
 // showConsent says what will be asked for before anybody is sent to Atlassian.
@@ -172,11 +172,11 @@ func sameSite(site, wanted string) bool {
 }
 
 func (p program) choose(ctx context.Context, l *links, i registry.Integration, cloudID string, asJSON bool) error {
-	g, err := l.grants.Choose(ctx, i.ID, oauth.Service, "", cloudID)
+	g, err := l.choose(ctx, atShell(), i, cloudID)
 	if err != nil {
 		return err
 	}
-	return p.showConnected(i, g, nil, asJSON)
+	return p.showConnected(i, oauth.Outcome{Grant: g}, asJSON)
 }
 
 // chooseSite asks which of several sites is meant, where somebody can answer.
@@ -227,27 +227,34 @@ type linkAnswer struct {
 	AccountName string      `json:"accountName"`
 	Site        *oauth.Site `json:"site,omitempty"`
 	Missing     []string    `json:"missingScopes,omitempty"`
-	Lacks       []string    `json:"lacks,omitempty"` // tool groups and actions that miss scopes, and which
+	Extra       []string    `json:"extraScopes,omitempty"` // given and not asked for
+	Lacks       []string    `json:"lacks,omitempty"`       // tool groups and actions that miss scopes, and which
 	Reason      string      `json:"reason,omitempty"`
 	Warning     string      `json:"warning,omitempty"`
 	Ends        string      `json:"ends,omitempty"`
 }
 
-func (p program) answerLink(i registry.Integration, g oauth.Grant, missing []string) linkAnswer {
-	a := linkAnswer{Integration: i.Name, State: g.State, Account: g.Account, AccountName: g.AccountName, Missing: missing, Reason: g.Reason, Warning: g.Warning(p.now()), Ends: day(g.Ends())}
+func (p program) answerLink(i registry.Integration, g oauth.Grant) linkAnswer {
+	a := linkAnswer{Integration: i.Name, State: g.State, Account: g.Account, AccountName: g.AccountName, Reason: g.Reason, Warning: g.Warning(p.now()), Ends: day(g.Ends())}
 	if g.CloudID != "" {
 		a.Site = &oauth.Site{CloudID: g.CloudID, Name: g.SiteName, URL: g.SiteURL}
 	}
 	return a
 }
 
-func (p program) showConnected(i registry.Integration, g oauth.Grant, missing []string, asJSON bool) error {
+func (p program) showConnected(i registry.Integration, o oauth.Outcome, asJSON bool) error {
+	g := o.Grant
 	if asJSON {
-		return json.NewEncoder(p.out).Encode(p.answerLink(i, g, missing))
+		a := p.answerLink(i, g)
+		a.Missing, a.Extra = o.Missing, o.Extra
+		return json.NewEncoder(p.out).Encode(a)
 	}
 	_, err := fmt.Fprintf(p.out, "\n%s is connected as %s to %s, %s (%s)\n", i.Name, g.AccountName, g.SiteName, g.SiteURL, g.CloudID)
-	if len(missing) > 0 {
-		fmt.Fprintf(p.out, "These permissions were not given, and what needs them will not work: %s\n", strings.Join(missing, " "))
+	if len(o.Missing) > 0 {
+		fmt.Fprintf(p.out, "These permissions were not given, and what needs them will not work: %s\n", strings.Join(o.Missing, " "))
+	}
+	if len(o.Extra) > 0 {
+		fmt.Fprintf(p.out, "These permissions were given and not asked for; nothing here uses them: %s\n", strings.Join(o.Extra, " "))
 	}
 	return err
 }
@@ -270,7 +277,7 @@ itself is not touched.`,
 			})
 		}}
 	at.flags(c)
-	c.Flags().StringVar(&integration, "integration", "", "its `name` or id; not needed when only one has no token")
+	c.Flags().StringVar(&integration, "integration", "", "its `name` or id; not needed when only one is without an API token")
 	c.Flags().BoolVar(&keep, "keep-mirror", false, "keep what was mirrored, unseen by anybody")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
@@ -282,7 +289,7 @@ func (p program) disconnect(ctx context.Context, e *engine, i registry.Integrati
 			return err
 		}
 	}
-	n, err := e.links.disconnect(ctx, i, keep)
+	n, err := e.links.disconnect(ctx, atShell(), i, keep)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/oauth"
 	"confluence-mcp/internal/registry"
-	"confluence-mcp/tools"
 )
 
 // linkAPI are the routes of connections by OAuth. An integration's own is for
@@ -49,13 +48,13 @@ type linkBody struct {
 
 // routes are the handlers by pattern; gate may be set until they are used.
 func (a *linkAPI) routes() map[string]http.Handler {
-	out := map[string]http.Handler{}
+	out := a.peopleRoutes()
 	for pattern, h := range map[string]func(http.ResponseWriter, linkCall) (any, error){
 		"POST /api/integrations/{id}/connect": a.connect, "POST /api/integrations/{id}/reconnect": a.reconnect,
 		"POST /api/integrations/{id}/disconnect": a.disconnect, "GET /api/integrations/{id}/connection": a.show,
 		"GET /api/integrations/{id}/sites": a.sites, "PUT /api/integrations/{id}/site": a.choose,
 	} {
-		out[pattern] = a.serve(h)
+		out[pattern] = a.serve(a.l.target, h)
 	}
 	if a.l.grants != nil {
 		a.l.served.Store(true)
@@ -64,12 +63,13 @@ func (a *linkAPI) routes() map[string]http.Handler {
 	return out
 }
 
-func (a *linkAPI) serve(h func(http.ResponseWriter, linkCall) (any, error)) http.Handler {
+// serve answers with what h gives; find gives an administrator's integration.
+func (a *linkAPI) serve(find func(name string) (registry.Integration, error), h func(http.ResponseWriter, linkCall) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Type", "application/json")
-		c, err := a.admit(w, r)
+		c, err := a.admit(w, r, find)
 		var known *confluence.Error
 		if err != nil && !errors.As(err, &known) {
 			a.gate.Challenge(w, r, err)
@@ -88,7 +88,7 @@ func (a *linkAPI) serve(h func(http.ResponseWriter, linkCall) (any, error)) http
 }
 
 // admit settles who asks before it looks at anything else.
-func (a *linkAPI) admit(w http.ResponseWriter, r *http.Request) (linkCall, error) {
+func (a *linkAPI) admit(w http.ResponseWriter, r *http.Request, find func(name string) (registry.Integration, error)) (linkCall, error) {
 	c := linkCall{Request: r}
 	if r.Method != http.MethodGet && r.ContentLength != 0 {
 		if _, err := a.gate.Caller(r, nil, nil); err != nil {
@@ -118,38 +118,30 @@ func (a *linkAPI) admit(w http.ResponseWriter, r *http.Request) (linkCall, error
 	if c.in.Own {
 		c.i, err = a.own(c.caller, r.PathValue("id"))
 	} else {
-		c.i, err = a.l.target(r.PathValue("id"))
+		c.i, err = find(r.PathValue("id"))
 	}
 	return c, err
 }
 
 // own finds the integration a person belongs to. Whoever names another one, or
-// is nobody, gets the answer of one that is not there.
+// is nobody, is not told whether it is there.
 func (a *linkAPI) own(who identity.Caller, name string) (registry.Integration, error) {
 	i, err := a.l.e.registry.Find(name)
-	if err != nil {
-		return i, err
-	}
-	theirs, err := a.l.e.registry.Find(who.Integration)
-	if who.Kind != identity.User || who.AccountID == "" || err != nil || theirs.ID != i.ID {
+	theirs, failed := a.l.e.registry.Find(who.Integration)
+	if who.Kind != identity.User || who.AccountID == "" || err != nil || failed != nil || theirs.ID != i.ID {
 		return registry.Integration{}, &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Message: "Only a person of this integration can connect an account of their own to it.", Next: "Call as an agent that acts for that person."}
 	}
 	return i, nil
 }
 
+// refuse answers as every route does, but for a grant that ended at Atlassian:
+// 401 would say that the asker's own key is no good.
 func (a *linkAPI) refuse(w http.ResponseWriter, err error) {
-	var known *confluence.Error
-	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 409, confluence.Denied: 403, confluence.NotFound: 404,
-		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[confluence.KindOf(err)]
-	switch {
-	case errors.As(err, &known) && known.Code == "auth.rights":
-		status = http.StatusUnprocessableEntity
-	case !ok:
-		status = http.StatusInternalServerError
-		a.l.e.logger.Error("REST call failed", "err", err)
+	status := api.StatusOf(err)
+	if status == http.StatusUnauthorized {
+		status = http.StatusConflict
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(tools.Failure(err).Structured) // the asker may be gone
+	api.Refuse(w, a.l.e.logger, status, err)
 }
 
 func (a *linkAPI) connect(w http.ResponseWriter, c linkCall) (any, error) {
@@ -163,7 +155,7 @@ func (a *linkAPI) reconnect(w http.ResponseWriter, c linkCall) (any, error) {
 // begin answers with the address to open. A browser is given a cookie that the
 // callback must bring back.
 func (a *linkAPI) begin(w http.ResponseWriter, c linkCall, again bool) (any, error) {
-	ask := linkRequest{Again: again, Site: c.in.Site, OtherAccount: c.in.OtherAccount, Profiles: c.in.Profiles, Starter: c.caller.Payer()}
+	ask := linkRequest{Again: again, Site: c.in.Site, OtherAccount: c.in.OtherAccount, Profiles: c.in.Profiles, By: c.caller}
 	if c.Header.Get("Sec-Fetch-Site") != "" {
 		var b [32]byte
 		_, _ = rand.Read(b[:]) // crypto/rand never fails
@@ -187,7 +179,7 @@ func (l *links) beginOwn(ctx context.Context, i registry.Integration, who identi
 	if err != nil {
 		return oauth.Consent{}, err
 	}
-	b := oauth.Begin{Integration: i.ID, Role: oauth.Person, Account: who.AccountID, Site: i.Values.BaseURL, Only: true, Needs: needs, Starter: ask.Starter, Browser: ask.Browser}
+	b := oauth.Begin{Integration: i.ID, Role: oauth.Person, Account: who.AccountID, Site: i.Values.BaseURL, Only: true, Needs: needs, Starter: ask.By.Payer(), Record: l.recording(who, anOwnConnection, i.Name), Browser: ask.Browser}
 	now, connected, err := l.service(ctx, i.ID)
 	if err != nil {
 		return oauth.Consent{}, err
@@ -208,11 +200,10 @@ func (c linkCall) whose() (oauth.Role, string) {
 
 func (a *linkAPI) disconnect(_ http.ResponseWriter, c linkCall) (any, error) {
 	if !c.in.Own {
-		n, err := a.l.disconnect(c.Context(), c.i, c.in.KeepMirror)
+		n, err := a.l.disconnect(c.Context(), c.caller, c.i, c.in.KeepMirror)
 		return farewellOf(c.i, n, c.in.KeepMirror), err
 	}
-	n, err := a.l.grants.Disconnect(c.Context(), c.i.ID, oauth.Person, c.caller.AccountID)
-	a.l.forget()
+	n, err := a.l.disconnectOwn(c.Context(), c.caller, c.i)
 	return farewellOf(c.i, n, true), err
 }
 
@@ -230,7 +221,7 @@ func (a *linkAPI) show(_ http.ResponseWriter, c linkCall) (any, error) {
 			people++
 		}
 		if g.Role == role && (role == oauth.Service || g.Account == account) {
-			one := a.l.p.answerLink(c.i, g, nil)
+			one := a.l.p.answerLink(c.i, g)
 			if one.Lacks, err = a.l.lacks(c.i, g); err != nil {
 				return nil, err
 			}
@@ -260,9 +251,9 @@ func (a *linkAPI) choose(_ http.ResponseWriter, c linkCall) (any, error) {
 	if c.in.Own || c.in.CloudID == "" {
 		return nil, &confluence.Error{Kind: confluence.Invalid, Message: "There is no cloudId.", Next: `Send {"cloudId": "…"} with one of GET /api/integrations/` + strconv.FormatInt(c.i.ID, 10) + `/sites.`}
 	}
-	g, err := a.l.grants.Choose(c.Context(), c.i.ID, oauth.Service, "", c.in.CloudID)
+	g, err := a.l.choose(c.Context(), c.caller, c.i, c.in.CloudID)
 	if err != nil {
 		return nil, err
 	}
-	return a.l.p.answerLink(c.i, g, nil), nil
+	return a.l.p.answerLink(c.i, g), nil
 }

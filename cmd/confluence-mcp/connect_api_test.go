@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/oauth"
+	"confluence-mcp/store"
 )
 
 // connectOver connects over REST and gives where the browser ended.
@@ -103,7 +106,7 @@ func TestOwnAccounts(t *testing.T) {
 	p.finds("u-bob", "Beacon of A")
 
 	change := func(key string, version int) toolAnswer {
-		return p.call(key, "update_page", map[string]any{"page_id": "1900", "base_version": version, "title": fmt.Sprintf("Beacon of A after %d for %s", version, key)}).tool(t)
+		return p.call(key, "update_page", map[string]any{"page_id": "1900", "base_version": version, "title": fmt.Sprintf("Beacon of A after %d", version)}).tool(t)
 	}
 	mark := markOf(sites)
 	assert.True(t, change(annKey, 1).IsError, "the connecting account does not lend its rights")
@@ -147,6 +150,10 @@ func TestOwnAccounts(t *testing.T) {
 	}
 	status, out := p.api(opsKey, http.MethodPost, "/api/integrations/acme/connect", `{"own":true}`)
 	assert.Equal(t, http.StatusForbidden, status, out)
+	for _, name := range []string{"other", "2", "nowhere", "99"} { // of what others connect nothing is told
+		status, out = p.api(annKey, http.MethodPost, "/api/integrations/"+name+"/connect", `{"own":true}`)
+		assert.Equal(t, http.StatusForbidden, status, out)
+	}
 
 	status, out = p.api(annKey, http.MethodPost, "/api/integrations/acme/disconnect", `{"own":true}`)
 	require.Equal(t, http.StatusOK, status, out)
@@ -226,7 +233,7 @@ func TestDisconnectWithoutAServer(t *testing.T) {
 		require.Equal(t, exitOK, code, errOut)
 		assert.Contains(t, out, `"erased":1`)
 		assert.Equal(t, mark, markOf(sites), "Confluence is not touched")
-		p.errOut = &safeBuffer{}
+		p.errOut = &planted.Log{}
 		p.serveLinked()
 		assert.Empty(t, p.found("u-bob"), "nobody sees what is kept")
 		p.stop()
@@ -254,4 +261,104 @@ func TestRemovedIntegrationLeavesNoGrant(t *testing.T) {
 	status, out = p.api(opsKey, http.MethodGet, "/api/integrations/byhand/connection", "")
 	require.Equal(t, http.StatusOK, status)
 	assert.Empty(t, out["connections"], "the same name begins anew")
+}
+
+// A person's own account is of one site. When the integration leads to another
+// one, whose pages may have the same ids, nothing is read or written by it.
+func TestOwnAccountsEndWithTheirSite(t *testing.T) {
+	p, sites := linked(t)
+	p.serveLinked()
+	status, page := p.connectOver(opsKey, `{"site":"`+cloudA+`"}`, "u-bot")
+	require.Equal(t, http.StatusOK, status, page)
+	p.finds("u-ann", "Beacon of A", "Private of A")
+	status, page = p.connectOver(annKey, `{"own":true}`, "u-ann")
+	require.Equal(t, http.StatusOK, status, page)
+
+	status, out := p.api(opsKey, http.MethodPut, "/api/integrations/acme/site", `{"cloudId":"`+cloudB+`"}`)
+	require.Equal(t, http.StatusOK, status, out)
+	p.finds("u-ann", "Beacon of B", "Private of B")
+	mark := markOf(sites)
+	assert.True(t, p.call(annKey, "update_page", map[string]any{"page_id": "1900", "base_version": 1, "title": "Meant for B"}).tool(t).IsError)
+	p.call(annKey, "get_page", map[string]any{"page_id": "1900", "fresh": true})
+	for _, q := range sites.Requests(mark) {
+		assert.Equal(t, cloudB, q.Site, "%s %s", q.Method, q.Path)
+		assert.NotEqual(t, "u-ann", q.User, "%s %s", q.Method, q.Path)
+	}
+	status, out = p.api(annKey, http.MethodGet, "/api/integrations/acme/connection?own=true", "")
+	require.Equal(t, http.StatusOK, status, out)
+	assert.Empty(t, out["connections"], "its tokens are erased")
+	status, page = p.connectOver(annKey, `{"own":true}`, "u-ann")
+	require.Equal(t, http.StatusOK, status, page)
+	assert.False(t, p.call(annKey, "update_page", map[string]any{"page_id": "1900", "base_version": 1, "title": "Meant for B"}).tool(t).IsError)
+}
+
+// What an integration is bounded to bounds people's own accounts too, whether it
+// is of the file or made over REST.
+func TestOwnCredentialsStayInTheSpacesOfTheIntegration(t *testing.T) {
+	p, sites := linked(t)
+	file := filepath.Join(p.dir, "c.yaml")
+	bounded := strings.Replace(keyText(t, file), "enableAccessRightsSync: true}", "enableAccessRightsSync: true, spaces: [ENG]}", 1)
+	bounded += "  - {name: bot, key: \"${BOT_KEY}\", profile: full-access, identity: {integration: made, user: u-bot}}\n"
+	require.NoError(t, os.WriteFile(file, []byte(bounded), 0o600))
+	p.env["BOT_KEY"] = "cmk_old_0123456789abcdef"
+	p.serveLinked()
+	status, page := p.connectOver(opsKey, `{"site":"`+cloudA+`"}`, "u-bot")
+	require.Equal(t, http.StatusOK, status, page)
+	p.finds("u-ann", "Beacon of A", "Private of A")
+	status, page = p.connectOver(annKey, `{"own":true}`, "u-ann")
+	require.Equal(t, http.StatusOK, status, page)
+	status, out := p.api(opsKey, http.MethodPost, "/api/integrations", `{"name":"made","settings":{"type":"confluence","baseUrl":"`+sites.URL+`","username":"`+sites.Email("u-bot")+`","token":"`+sites.Token("u-bot")+`","spaces":["ENG"]}}`)
+	require.Contains(t, []int{200, 201}, status, out)
+
+	for who, key := range map[string]string{"own account": annKey, "made over REST": p.env["BOT_KEY"]} {
+		mark := markOf(sites)
+		for tool, args := range map[string]map[string]any{
+			"get_page":    {"page_id": "3001", "fresh": true},
+			"get_space":   {"space_key": "S2"},
+			"create_page": {"space_key": "S2", "title": "Outside", "body": "x"},
+			"update_page": {"page_id": "3001", "base_version": 1, "title": "Outside"},
+		} {
+			assert.True(t, p.call(key, tool, args).tool(t).IsError, "%s, %s", who, tool)
+		}
+		for _, q := range sites.Requests(mark) {
+			assert.Contains(t, []string{http.MethodGet, http.MethodHead}, q.Method, "%s: %s", who, q.Path)
+		}
+		assert.False(t, p.call(key, "get_page", map[string]any{"page_id": "1001", "fresh": true}).tool(t).IsError, who)
+	}
+	for _, line := range p.audit() {
+		assert.Contains(t, []string{"acme", "made", ""}, line.Entry.Site, "the log names integrations")
+	}
+}
+
+// tokenOverGrants makes the integration byhand, to which the service account and
+// ann consent and which then gets a token.
+func (p *product) tokenOverGrants(sites *emulatortest.Emulator) {
+	t := p.t
+	t.Helper()
+	status, out := p.api(opsKey, http.MethodPost, "/api/integrations", `{"name":"byhand","settings":{"type":"confluence","baseUrl":"`+sites.Sites[0].URL+`"}}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	for body, user := range map[string]string{`{}`: "u-bot", `{"own":true,"accessSettings":{"integrationId":"byhand","externalUserId":"u-ann"}}`: "u-ann"} {
+		status, out = p.api(opsKey, http.MethodPost, "/api/integrations/byhand/connect", body)
+		require.Equal(t, http.StatusOK, status, out)
+		code, page := consentAs(t, out["authorize_url"].(string), user)
+		require.Equal(t, http.StatusOK, code, page)
+	}
+	status, out = p.api(opsKey, http.MethodPatch, "/api/integrations/byhand", `{"settings":{"username":"`+sites.Email("u-bot")+`","token":"`+sites.Token("u-bot")+`"}}`)
+	require.Equal(t, http.StatusOK, status, out)
+}
+
+// An integration that is given a token keeps none of what it was connected with
+// before; people's own accounts are theirs.
+func TestATokenTakesThePlaceOfAGrant(t *testing.T) {
+	p, sites := linked(t)
+	p.serveLinked()
+	p.tokenOverGrants(sites)
+	p.stop()
+	s, err := store.OpenPrecious(t.Context(), filepath.Join(p.dir, "data"), time.Now)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close()) }()
+	left, err := s.Grants(t.Context(), 0)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	assert.Equal(t, "u-ann", left[0].Account)
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,6 +16,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
 	"confluence-mcp/internal/connections"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/oauth"
 	"confluence-mcp/internal/registry"
 	"confluence-mcp/policy"
@@ -42,7 +45,7 @@ func (p program) openLinks(ctx context.Context, e *engine) error {
 		return err
 	}
 	o := e.cfg.OAuth
-	l.grants, err = oauth.New(oauth.Config{Ring: ring, Vault: e.precious, Now: p.now, Logger: e.logger, Settled: l.settled,
+	l.grants, err = oauth.New(oauth.Config{Ring: ring, Vault: e.precious, Now: p.now, Logger: e.logger, Test: l.tested, Settled: l.settled,
 		App: oauth.App{ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: o.RedirectURL, AuthURL: o.AuthURL, APIURL: o.APIURL}})
 	return err
 }
@@ -79,7 +82,7 @@ func notThere(err error) bool {
 
 // person finds the client of a person's own account, nil when they have not
 // connected it. account is an account id: names and addresses can be taken over.
-func (l *links) person(ctx context.Context, integration int64, account string) (*rest.Client, error) {
+func (l *links) person(ctx context.Context, integration int64, name, account string) (*rest.Client, error) {
 	if l.grants == nil || account == "" {
 		return nil, nil
 	}
@@ -97,7 +100,7 @@ func (l *links) person(ctx context.Context, integration int64, account string) (
 		return c, nil
 	}
 	rc := l.p.clientConfig(l.e.logger, patienceOfCallers)
-	rc.Name, rc.BaseURL, rc.SiteURL, rc.CloudID, rc.Auth, rc.Tokens = g.SiteName, s.BaseURL(), g.SiteURL, g.CloudID, rest.Bearer, s
+	rc.Name, rc.BaseURL, rc.SiteURL, rc.CloudID, rc.Auth, rc.Tokens = name, s.BaseURL(), g.SiteURL, g.CloudID, rest.Bearer, s
 	c, err := rest.New(rc)
 	if err == nil {
 		l.own[g.ID] = c
@@ -114,7 +117,7 @@ func (l *links) target(name string) (registry.Integration, error) {
 	if name != "" {
 		i, err := l.e.registry.Find(name)
 		if err == nil && i.HasToken {
-			err = &confluence.Error{Kind: confluence.Conflict, Code: "conflict.token", Op: "connect", Ref: i.Name, Message: "the integration has a token of its own", Next: "Take its token away to connect it by OAuth."}
+			err = &confluence.Error{Kind: confluence.Conflict, Code: "conflict.token", Op: "connect", Ref: i.Name, Message: "the integration has a token of its own", Next: "Declare it without a token to connect it by OAuth; one made by hand is removed and added anew."}
 		}
 		return i, err
 	}
@@ -149,7 +152,7 @@ func (l *links) needs(i registry.Integration, profiles []string) ([]oauth.Need, 
 			}
 		}
 	}
-	if i.Values.EnableAccessRightsSync {
+	if i.Values.EnableAccessRightsSync || i.Values.ServiceWrites {
 		out = append(out, oauth.RightsSync())
 	}
 	return out, nil
@@ -182,7 +185,7 @@ func (l *links) begin(ctx context.Context, i registry.Integration, ask linkReque
 	if err != nil {
 		return oauth.Consent{}, err
 	}
-	b := oauth.Begin{Integration: i.ID, Role: oauth.Service, Site: i.Values.BaseURL, Needs: needs, Starter: ask.Starter, Browser: ask.Browser}
+	b := oauth.Begin{Integration: i.ID, Role: oauth.Service, Site: i.Values.BaseURL, Needs: needs, Starter: ask.By.Payer(), Record: l.recording(ask.By, aConnection, i.Name), Browser: ask.Browser}
 	now, connected, err := l.service(ctx, i.ID)
 	if err != nil {
 		return oauth.Consent{}, err
@@ -210,7 +213,7 @@ type linkRequest struct {
 	Site         string // cloud id or address
 	OtherAccount bool
 	Profiles     []string
-	Starter      string
+	By           identity.Caller
 	Browser      string
 }
 
@@ -228,36 +231,119 @@ func (l *links) service(ctx context.Context, integration int64) (oauth.Grant, bo
 	return oauth.Grant{}, false, nil
 }
 
-// settled takes a service grant into use. When the integration cannot run with
-// it, its tokens are erased again.
+// tested refuses a service grant that the integration could not run with.
+func (l *links) tested(ctx context.Context, g oauth.Grant, with *oauth.Trial) error {
+	if g.Role != oauth.Service {
+		return nil
+	}
+	return l.judged(ctx, g, &connections.Grant{ID: g.ID, Tokens: with, BaseURL: with.BaseURL(), SiteURL: g.SiteURL, CloudID: g.CloudID, Account: g.Account})
+}
+
+// judged refuses a service grant whose scopes or rights are not enough for the
+// integration as it is now.
+func (l *links) judged(ctx context.Context, g oauth.Grant, as *connections.Grant) error {
+	all := l.e.registry.List()
+	at := slices.IndexFunc(all, func(i registry.Integration) bool { return i.ID == g.Integration })
+	if lacks := oauth.Lacks(g.Scopes, oauth.RightsSync()); at >= 0 && all[at].Values.EnableAccessRightsSync && len(lacks) > 0 {
+		return &confluence.Error{Kind: confluence.Invalid, Code: "auth.rights", Op: "test access rights", Ref: all[at].Name,
+			Message: "the consent lacks the permissions " + strings.Join(lacks[0].Scopes, " ") + ", without which groups, their members or who may see what cannot be read",
+			Next:    "Allow them for your app at developer.atlassian.com and consent again, or leave enableAccessRightsSync off."}
+	}
+	return l.e.registry.Test(ctx, g.Integration, as)
+}
+
+// settled takes a service grant into use, tested once more when the integration was
+// changed since. When it cannot run with it, all its tokens are erased.
 func (l *links) settled(ctx context.Context, g oauth.Grant) error {
 	if g.Role != oauth.Service || g.State != oauth.Connected {
 		return nil
 	}
 	err := l.e.registry.Granted(ctx, g.Integration, true)
+	if e := new(confluence.Error); errors.As(err, &e) && e.Code == "conflict.integration" {
+		err = l.settledAnew(ctx, g)
+	}
 	if err == nil {
-		return nil
+		return l.endElsewhere(ctx, g)
 	}
 	_, undone := l.grants.Disconnect(ctx, g.Integration, oauth.Service, "")
 	return errors.Join(err, undone, l.e.registry.Granted(ctx, g.Integration, true))
 }
 
+func (l *links) settledAnew(ctx context.Context, g oauth.Grant) error {
+	kept, err := l.grant(ctx, g.Integration)
+	if err == nil && kept != nil {
+		err = l.judged(ctx, g, kept)
+	}
+	if err != nil {
+		return err
+	}
+	return l.e.registry.Granted(ctx, g.Integration, true)
+}
+
+// endElsewhere erases the tokens of people whose own accounts are of another site
+// than the integration leads to now; they are of no use to it.
+func (l *links) endElsewhere(ctx context.Context, now oauth.Grant) error {
+	all, err := l.grants.List(ctx, now.Integration)
+	for _, g := range all {
+		if g.Role == oauth.Person && g.CloudID != now.CloudID {
+			_, failed := l.grants.Disconnect(ctx, g.Integration, oauth.Person, g.Account)
+			err = errors.Join(err, failed)
+		}
+	}
+	l.forget()
+	return err
+}
+
+// recording writes down who makes a connection.
+func (l *links) recording(by identity.Caller, kind, name string) func(context.Context, oauth.Grant, func() error) error {
+	return func(ctx context.Context, g oauth.Grant, work func() error) error {
+		deed := connectionMade
+		if g.State == oauth.Choosing {
+			deed = "connection.consent" // the choice of a site makes it
+		}
+		return l.e.changes(l.p.now).make(ctx, by, change{deed, kind, name}, work)
+	}
+}
+
+// choose takes one of the granted sites for an integration.
+func (l *links) choose(ctx context.Context, by identity.Caller, i registry.Integration, cloudID string) (g oauth.Grant, err error) {
+	err = l.e.changes(l.p.now).make(ctx, by, change{connectionMade, aConnection, i.Name}, func() (err error) {
+		g, err = l.grants.Choose(ctx, i.ID, oauth.Service, "", cloudID)
+		return err
+	})
+	return g, err
+}
+
 // disconnect erases the tokens of an integration, everybody's, and stops it.
 // Without keep the mirrored rows go, too.
-func (l *links) disconnect(ctx context.Context, i registry.Integration, keep bool) (int, error) {
-	n, err := l.grants.Disconnect(ctx, i.ID, oauth.Service, "")
-	l.forget()
-	return n, errors.Join(err, l.e.registry.Granted(ctx, i.ID, keep))
+func (l *links) disconnect(ctx context.Context, by identity.Caller, i registry.Integration, keep bool) (n int, err error) {
+	err = l.e.changes(l.p.now).make(ctx, by, change{connectionEnded, aConnection, i.Name}, func() (err error) {
+		n, err = l.grants.Disconnect(ctx, i.ID, oauth.Service, "")
+		l.forget()
+		return errors.Join(err, l.e.registry.Granted(ctx, i.ID, keep))
+	})
+	return n, err
+}
+
+// disconnectOwn erases the tokens of a person's own account.
+func (l *links) disconnectOwn(ctx context.Context, who identity.Caller, i registry.Integration) (n int, err error) {
+	err = l.e.changes(l.p.now).make(ctx, who, change{connectionEnded, anOwnConnection, i.Name}, func() (err error) {
+		n, err = l.grants.Disconnect(ctx, i.ID, oauth.Person, who.AccountID)
+		l.forget()
+		return err
+	})
+	return n, err
 }
 
 // erase implements registry.Config.Erase.
-func (l *links) erase(ctx context.Context, integration int64) error {
-	if l.grants != nil {
+func (l *links) erase(ctx context.Context, integration int64, people bool) error {
+	if l.grants != nil && people {
 		_, err := l.grants.Disconnect(ctx, integration, oauth.Service, "")
 		l.forget()
 		return err
 	}
-	left, err := l.e.precious.Grants(ctx, integration) // of a time when it was configured
+	left, err := l.e.precious.Grants(ctx, integration)
+	left = slices.DeleteFunc(left, func(g oauth.Grant) bool { return !people && g.Role == oauth.Person })
 	if err != nil || len(left) == 0 {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // Cloud ids of the three sites.
@@ -57,7 +58,7 @@ func linked(t *testing.T) (*product, *emulatortest.Emulator) {
 	require.NoError(t, free.Close())
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "c.yaml"), fmt.Appendf(nil, linkedFile, address, sites.Gateway), 0o600))
-	p := &product{t: t, dir: dir, env: productEnv("", ""), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: dir, env: productEnv("", ""), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["APP_SECRET"] = "emulator-secret"
 	p.url = "http://" + address
 	return p, sites
@@ -89,7 +90,7 @@ func (p *product) serveLinked() {
 type linking struct {
 	p     *product
 	lines *bufio.Scanner
-	errs  *safeBuffer
+	errs  *planted.Log
 	code  chan int
 }
 
@@ -97,7 +98,7 @@ type linking struct {
 func (p *product) linkCommand(args ...string) (*linking, string) {
 	p.t.Helper()
 	r, w := io.Pipe()
-	l := &linking{p: p, lines: bufio.NewScanner(r), errs: &safeBuffer{}, code: make(chan int, 1)}
+	l := &linking{p: p, lines: bufio.NewScanner(r), errs: &planted.Log{}, code: make(chan int, 1)}
 	q := p.program("")
 	q.out, q.errOut = w, l.errs
 	go func() {
@@ -124,7 +125,7 @@ func (l *linking) next() map[string]any {
 }
 
 // consentAs plays the person at Atlassian and gives the page it ends on.
-func consentAs(t *testing.T, address, user string, sites ...string) (int, string) {
+func consentAs(t testing.TB, address, user string, sites ...string) (int, string) {
 	t.Helper()
 	address += "&emulator_user=" + user
 	for _, s := range sites {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/owner"
 	"confluence-mcp/store"
 )
@@ -14,6 +15,33 @@ func (p program) withPrecious(ctx context.Context, pl place, work func(context.C
 	if p.owned != nil {
 		return work(ctx, p.owned.precious)
 	}
+	return p.asOwner(ctx, pl, func(cfg config.Config) error {
+		precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
+		if err != nil {
+			return err
+		}
+		precious.SealWith(&vault{choice: p.sealChoice(cfg, ""), keys: precious})
+		return errors.Join(work(ctx, precious), precious.Close())
+	})
+}
+
+// withEngine runs work on the engine of the data folder, in the same way.
+func (p program) withEngine(ctx context.Context, pl place, work func(context.Context, *engine) error) error {
+	if p.owned != nil {
+		return work(ctx, p.owned)
+	}
+	return p.asOwner(ctx, pl, func(cfg config.Config) error {
+		e, err := p.open(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		return errors.Join(work(ctx, e), e.close())
+	})
+}
+
+// asOwner runs work as the owner of the data folder; when somebody owns it
+// already, he runs this very command line instead.
+func (p program) asOwner(ctx context.Context, pl place, work func(config.Config) error) error {
 	cfg, err := p.load(pl)
 	if err != nil {
 		return err
@@ -27,12 +55,16 @@ func (p program) withPrecious(ctx context.Context, pl place, work func(context.C
 		return err
 	}
 	defer func() { _ = own.Close() }() // the lock ends with the process anyway
-	precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
-	if err != nil {
-		return err
+	return work(cfg)
+}
+
+// configured is the configuration a command works with: the owner's in the
+// owner's process, else what is configured here.
+func (p program) configured(pl place) (config.Config, error) {
+	if p.owned != nil {
+		return p.owned.cfg, nil
 	}
-	precious.SealWith(&vault{choice: p.sealChoice(cfg, ""), keys: precious})
-	return errors.Join(work(ctx, precious), precious.Close())
+	return p.load(pl)
 }
 
 // runInOwner has the owner run this very command line. What the command said

@@ -259,14 +259,14 @@ func (p program) greet(url, profile string, who demo.Person) {
 
   MCP endpoint   %[1]s/mcp
   no key         you ask as %[3]s
-  two callers    Authorization: Bearer demo-ann   sees the engineering runbooks that are restricted
-                 Authorization: Bearer demo-bob   does not, but sees the people team's pages
+  two callers    Authorization: Bearer demo-ann   finds what only the engineers see, as Incident reviews
+                 Authorization: Bearer demo-bob   does not, but what only the people team sees, as March review
 
   Claude Code    claude mcp add --transport http confluence %[1]s/mcp
   VS Code        {"servers":{"confluence":{"type":"http","url":"%[1]s/mcp"}}}
   by hand        curl -s %[1]s/mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
                    -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: confluence_search' \
-                   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"confluence_search","arguments":{"query":"runbook"},
+                   -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"confluence_search","arguments":{"query":"review"},
                        "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'
 `, url, profile, who.Username)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"confluence-mcp/internal/audit"
 	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/store"
 )
@@ -53,7 +54,7 @@ func TestFullDiskLetsNoUnauditedWriteThrough(t *testing.T) {
 			made++
 			continue
 		}
-		require.Contains(t, text, "could not be written to the audit log")
+		require.Regexp(t, "could not be (written to the audit log|counted).*Nothing was changed", text)
 		refused++
 	}
 	require.Greater(t, made, 1)
@@ -71,7 +72,8 @@ func TestFullDiskLetsNoUnauditedWriteThrough(t *testing.T) {
 }
 
 // compareWithLog checks that exactly want writes reached Confluence, and that
-// the log, unbroken, has each of them.
+// the log, unbroken, has each of them. It may have more, without an outcome: a
+// change that was recorded and then could not be counted was not made.
 func compareWithLog(t *testing.T, site *emulatortest.Emulator, dir string, want int) {
 	t.Helper()
 	ctx := context.Background()
@@ -89,8 +91,15 @@ func compareWithLog(t *testing.T, site *emulatortest.Emulator, dir string, want 
 		}
 	}
 	assert.Equal(t, want, reached)
-	assert.Len(t, logged, reached)
-	t.Logf("%d writes reached Confluence, %d are in the log, %d unaudited", reached, len(logged), reached-len(logged))
+	ended := 0
+	for _, one := range logged {
+		if one.Outcome.Result == audit.OK {
+			ended++
+		}
+	}
+	assert.GreaterOrEqual(t, len(logged), reached)
+	assert.LessOrEqual(t, ended, reached)
+	t.Logf("%d writes reached Confluence, %d are in the log, %d of them as made", reached, len(logged), ended)
 }
 
 // limitFiles bounds how large a file process pid can make, in bytes.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,19 +59,26 @@ func (p program) examine(ctx context.Context, at place) []finding {
 	if err != nil {
 		return []finding{bad("configuration", err)}
 	}
-	out := []finding{good("configuration", fmt.Sprintf("%d integrations, %d agents", len(cfg.Integrations), len(cfg.Agents)))}
+	out := []finding{good("configuration", declares(cfg))}
 	out = append(out, p.examineData(ctx, cfg), p.examineProfiles(cfg))
-	if len(cfg.Integrations) == 0 {
+	sites := p.examineIntegrations(ctx, cfg)
+	if len(sites) == 0 {
 		return append(out, bad("integrations", noSites()))
 	}
-	for _, in := range cfg.Integrations {
-		if in.Token.Empty() {
-			out = append(out, p.examineLink(ctx, cfg, in))
-		} else {
-			out = append(out, p.examineSite(ctx, in))
-		}
+	return append(out, sites...)
+}
+
+// declares says how much a configuration declares.
+func declares(cfg config.Config) string {
+	return several(len(cfg.Integrations), "integration") + ", " + several(len(cfg.Agents), "agent")
+}
+
+// several counts things by their name.
+func several(n int, name string) string {
+	if n == 1 {
+		return "1 " + name
 	}
-	return out
+	return fmt.Sprintf("%d %ss", n, name)
 }
 
 func good(check, message string) finding { return finding{Check: check, OK: true, Message: message} }
@@ -106,15 +114,16 @@ func (p program) examineData(ctx context.Context, cfg config.Config) finding {
 	if err = errors.Join(err, precious.Close()); err != nil {
 		return bad(check, err)
 	}
-	return good(check, fmt.Sprintf("opens; %d agents with keys in it", len(agents)))
+	return good(check, "opens; "+several(len(agents), "agent")+" with keys in it")
 }
 
 // examineOwner asks the owner for anything at all.
 func examineOwner(ctx context.Context, check, dir string, held *owner.Held) finding {
+	whose := strings.TrimPrefix(held.Error(), "the data folder "+held.Dir+" ")
 	if _, err := owner.Run(ctx, dir, owner.Command{Args: []string{"version"}}, io.Discard, io.Discard); err != nil {
-		return finding{Check: check, Message: held.Error() + ", which does not answer", Next: "End that process and start the server again."}
+		return finding{Check: check, Message: whose + ", which does not answer", Next: "End that process and start the server again."}
 	}
-	return good(check, held.Error()+", which answers")
+	return good(check, whose+", which answers")
 }
 
 func (p program) examineProfiles(cfg config.Config) finding {
@@ -131,7 +140,7 @@ func (p program) examineProfiles(cfg config.Config) finding {
 			return bad("profiles", fmt.Errorf("agent %s: %w", a.Name, unknownProfile(a.Profile, set.Names())))
 		}
 	}
-	return good("profiles", fmt.Sprint(set.Names()))
+	return good("profiles", strings.Join(set.Names(), ", "))
 }
 
 func (p program) examineSite(ctx context.Context, in config.Integration) finding {
@@ -141,7 +150,8 @@ func (p program) examineSite(ctx context.Context, in config.Integration) finding
 	if err != nil {
 		return bad(check, err)
 	}
-	return good(check, fmt.Sprintf("answers as %s (%s)", probe.User.Name, probe.User.ID))
+	found := good(check, fmt.Sprintf("answers as %s (%s)", probe.User.Name, probe.User.ID))
+	return dated(found, probe, ownToken(registry.Integration{Values: declaredIn(in).Values}, connections.Status{}, true, p.now()))
 }
 
 func (p program) printFindings(findings []finding, asJSON bool) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/budget"
 	"confluence-mcp/policy/reload"
+	"confluence-mcp/policy/taint"
 	"confluence-mcp/store"
 	"confluence-mcp/tools"
 )
@@ -52,8 +54,8 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, patienceOfCallers))}
-	e.copy, e.vault = &copying{live: e.sites}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
+	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, cmp.Or(p.patience, patienceOfCallers)))}
+	e.copy, e.vault = &copying{live: e.sites, notice: func(ctx context.Context, integration string) string { return e.notice(ctx, integration, p.now()) }}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
 	precious.SealWith(e.vault)
 	if err := errors.Join(e.loadProfiles(p.now), p.openLinks(ctx, e), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
@@ -114,24 +116,38 @@ func (e *engine) connectAll(ctx context.Context) error {
 		declared = append(declared, declaredIn(in))
 	}
 	var err error
-	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Grant: e.links.grant, Erase: e.links.erase, Logger: e.logger})
+	e.registry, err = registry.Open(ctx, registry.Config{File: declared, Store: e.precious, Vault: e.vault, Set: e.sites, Own: e.own, Grant: e.links.grant, Erase: e.links.erase, Logger: e.logger, Interval: e.cfg.Sync.Interval})
 	return err
 }
 
 // own finds people's own clients of an integration.
-func (e *engine) own(integration int64) connections.Own {
+func (e *engine) own(integration int64, name string) connections.Own {
 	return func(ctx context.Context, account string) (*rest.Client, error) {
 		if c, ok := e.people[account]; ok {
 			return c, nil
 		}
-		return e.links.person(ctx, integration, account)
+		return e.links.person(ctx, integration, name, account)
 	}
 }
 
 // declaredIn is an integration of the file.
 func declaredIn(in config.Integration) registry.Declared {
-	return registry.Declared{Name: in.Name, Token: in.Token, Values: registry.Values{Type: "confluence", BaseURL: in.BaseURL, Username: in.Username, Spaces: in.Spaces,
-		EnableAccessRightsSync: in.AccessRightsSync, UnsyncedVisibility: cmp.Or(in.UnsyncedVisibility, "connected-admin-only")}}
+	v := registry.Defaults()
+	v.BaseURL, v.Username, v.TokenExpires, v.Spaces = in.BaseURL, in.Username, in.TokenExpires, in.Spaces
+	v.EnableAccessRightsSync, v.ServiceWrites, v.HonourSuperGroup = in.AccessRightsSync, in.ServiceWrites, in.HonourSuperGroup
+	v.UnsyncedVisibility, v.OpaqueAncestors = cmp.Or(in.UnsyncedVisibility, v.UnsyncedVisibility), cmp.Or(in.OpaqueAncestors, v.OpaqueAncestors)
+	v.ACLMaxAge, v.ACLHardMaxAge = cmp.Or(in.ACLMaxAge, v.ACLMaxAge), cmp.Or(in.ACLHardMaxAge, v.ACLHardMaxAge)
+	return registry.Declared{Name: in.Name, Token: in.Token, Values: v}
+}
+
+// checkSites refuses what serve could not connect, without asking anybody.
+func checkSites(cfg config.Config) error {
+	for _, in := range cfg.Integrations {
+		if err := connections.Check(registry.Spec(declaredIn(in))); err != nil {
+			return fmt.Errorf("integration %s: %w", in.Name, err)
+		}
+	}
+	return nil
 }
 
 func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
@@ -142,18 +158,16 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	spaces := map[string][]string{}
-	for _, in := range e.cfg.Integrations {
-		if len(in.Spaces) > 0 {
-			spaces[in.Name] = in.Spaces
-		}
+	tainted, err := taint.Open(ctx, marks{e.precious}, e.cfg.Taint, now())
+	if err != nil {
+		return err
 	}
 	var decider tools.Decider = e.profiles
 	if e.cfg.ReadOnly {
 		decider = readOnly{decider}
 	}
-	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: decider, Log: e.precious, Deeds: e.precious, Logger: e.logger, Now: now, Spaces: spaces,
-		Approver: e.desk, Limits: tools.Limits{Taint: e.cfg.Taint}, Budget: allowance{book: book, profiles: e.profiles}})
+	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: decider, Log: e.precious, Changes: e.precious, Logger: e.logger, Now: now, Spaces: e.sites.Spaces,
+		Approver: e.desk, Taints: tainted, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }
@@ -188,12 +202,22 @@ func (e *engine) localCaller(profile, as string) (identity.Caller, error) {
 		c.Integration, c.AccountID = e.sites.SplitAs(as)
 	}
 	if e.sites.Len() == 0 {
-		return c, noSites()
+		return c, e.noSites()
 	}
 	return c, e.sites.Check(c.Integration)
 }
 
+// noSites is why there is nothing to ask: nothing is configured, or what is
+// configured waits for somebody's consent.
+func (e *engine) noSites() error {
+	for _, i := range e.registry.List() {
+		return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "serve", Message: "integration " + i.Name + " is not connected yet",
+			Next: "Run: confluence-mcp connect --integration " + i.Name}
+	}
+	return noSites()
+}
+
 func noSites() error {
-	return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "serve", Message: "no Confluence is configured",
+	return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Message: "no Confluence is configured",
 		Next: "Set CONFLUENCE_URL, CONFLUENCE_USERNAME and CONFLUENCE_API_TOKEN, or name a file with --config; or try: confluence-mcp demo."}
 }

@@ -24,6 +24,9 @@ func TestK10_NoFlagTakesASecret(t *testing.T) {
 	walk = func(c *cobra.Command) {
 		commands++
 		for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(c.Flags().FlagUsages(), -1) {
+			if flag == "--token-expires" {
+				continue // takes a day, and refuses anything else
+			}
 			assert.NotRegexp(t, secretWord, flag, c.CommandPath())
 		}
 		assert.NotRegexp(t, regexp.MustCompile(`(?i)\b(TOKEN|SECRET|PASSWORD|KEY)\b`), strings.TrimPrefix(c.Use, c.Name()), "arguments of "+c.CommandPath())

@@ -33,6 +33,7 @@ func (g gated) Query(ctx context.Context, c identity.Caller, q retrieve.Question
 		return retrieve.Answer{}, err
 	}
 	found, err := g.copy.Query(ctx, c, q)
+	found.Notice = g.copy.notice(ctx, c.Integration)
 	if err == nil {
 		err = leave(ctx, keep, &found)
 	}
@@ -43,11 +44,14 @@ func (g gated) Query(ctx context.Context, c identity.Caller, q retrieve.Question
 	return found, nil
 }
 
+// unseen are letters and marks that nobody sees.
+const unseen = "\u034f\u115f\u1160\u3164\uffa0"
+
 // asSearch is a question as arguments of the tool, for its record and rules.
 func asSearch(q retrieve.Question) (json.RawMessage, error) {
 	const longest = 500 // what the tool takes; a longer question is words all the same
 	text := strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsGraphic(r) || r >= 0xE0000 || strings.ContainsRune(unseen, r) { // what the tool takes in no line
 			return ' '
 		}
 		return r

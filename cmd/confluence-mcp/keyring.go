@@ -54,7 +54,11 @@ behind the old one with a comma, rotate, then take the old one away.`,
 				if err != nil {
 					return err
 				}
-				n, err := p.rotate(ctx, s, cfg, from)
+				n := 0
+				err = p.changes(s).make(ctx, atShell(), change{"secrets.rotate", "secrets", ""}, func() (err error) {
+					n, err = p.rotate(ctx, s, cfg, from)
+					return err
+				})
 				if err != nil {
 					return err
 				}
@@ -69,15 +73,6 @@ behind the old one with a comma, rotate, then take the old one away.`,
 	c.Flags().StringVar(&from, "from", "", "the `provider` they are sealed with now: file, environment, keyring or azurekv")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
-}
-
-// configured is the configuration a command works with: the owner's in the
-// owner's process.
-func (p program) configured(at place) (config.Config, error) {
-	if p.owned != nil {
-		return p.owned.cfg, nil
-	}
-	return p.load(at)
 }
 
 func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Config, from string) (int, error) {

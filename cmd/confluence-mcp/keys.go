@@ -169,7 +169,7 @@ func (k *keyring) byStored(ctx context.Context, bearer string) (server.Agent, er
 		return server.Agent{}, err
 	}
 	return server.Agent{Name: kept.Name, Authority: "key", Owner: kept.Owner, Profile: kept.Profile, ActForUsers: kept.ActForUsers, Rate: kept.Rate, Burst: kept.Burst,
-		Identity: fixedIdentity(kept.Integration, kept.User), Admin: kept.Admin, Approver: kept.Approver}, nil
+		Identity: fixedIdentity(kept.Integration, kept.User), Admin: kept.Admin, Approver: kept.Approver, Expires: kept.Expires}, nil
 }
 
 // byToken is the agent and the person an issuer's token stands for.
@@ -219,11 +219,11 @@ func (k *keyring) byProxy(ctx context.Context, a config.Agent, name string) (ser
 	out := configuredAgent(a)
 	out.Authority, out.Subject = "proxy", "proxy|"+a.Name+"|"+name
 	out.Owner = out.Subject
-	if !a.Proxy.Email {
+	switch byAddress := strings.Contains(name, "@"); {
+	case !a.Proxy.Email && !byAddress:
 		out.Identity = fixedIdentity(a.Proxy.Integration, name)
 		return out, nil
-	}
-	if !oidc.PlainAddress(name) {
+	case !a.Proxy.Email || !oidc.PlainAddress(name): // an address stands for an account only where the admin says so
 		return out, nil
 	}
 	var err error

@@ -24,6 +24,7 @@ const (
 )
 
 func main() {
+	collectLater(os.Getenv("GOGC"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := program{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv, now: time.Now}
 	code := p.run(ctx, os.Args[1:])
@@ -34,14 +35,15 @@ func main() {
 // program is the whole product as a value: tests run it with streams, an
 // environment and a clock of their own.
 type program struct {
-	in     io.Reader
-	out    io.Writer
-	errOut io.Writer
-	getenv func(string) string
-	now    func() time.Time
-	args   []string // the words of this run
-	given  []byte   // what it read from in, for an owner that runs it instead
-	owned  *engine  // set while the owner of a data folder runs another process's command
+	in       io.Reader
+	out      io.Writer
+	errOut   io.Writer
+	getenv   func(string) string
+	now      func() time.Time
+	args     []string      // the words of this run
+	given    []byte        // what it read from in, for an owner that runs it instead
+	patience time.Duration // with rate limits, for the doctor; 0: that of callers
+	owned    *engine       // set while the owner of a data folder runs another process's command
 }
 
 func usage(format string, args ...any) error {
@@ -94,7 +96,7 @@ Find out what is wrong:      confluence-mcp doctor`,
 	})
 	root.AddCommand(p.serveCommand(), p.demoCommand(), p.agentsCommand(), p.doctorCommand(), p.configCommand(), p.versionCommand(),
 		p.policyCommand(), newMarkupCommand(p.in, p.out, p.errOut),
-		p.auditCommand(), p.approvalsCommand(), p.relevanceCommand(), p.connectCommand(), p.reconnectCommand(), p.disconnectCommand(), p.secretsCommand())
+		p.auditCommand(), p.approvalsCommand(), p.relevanceCommand(), p.connectCommand(), p.reconnectCommand(), p.disconnectCommand(), p.connectionsCommand(), p.secretsCommand())
 	root.AddCommand(p.queryCommand(), p.syncCommand(), p.mirrorCommand(), p.integrationsCommand())
 	refuseStrayWords(root)
 	return root

@@ -115,15 +115,18 @@ func (c *checker) score(t *testing.T) {
 	assert.Contains(t, table, fmt.Sprintf("not well-formed and skipped %d, without Markdown 0", c.broken), "what is broken is agreed upon")
 }
 
-// leastScores are the bars for reading, in percent. What is below 100 is text
-// that a page hides on purpose, and table cells and word orders on which the
-// checker's own reading differs.
+// leastScores are the bars for reading, in percent: what is reached, on documents
+// that do not change. What keeps them below 100, where somebody has looked:
+// words are the names of macros and links that the reader shows by a sign of
+// its own; between words in order stand tags such as [!NOTE]; a callout in a
+// cell is shown with its tag and a table in a cell as a line; one language and
+// two emoji are in a spelling the checker does not know.
 func leastScores() map[string]float64 {
 	return map[string]float64{
-		"text recall, mean of documents": 99.9, "text recall, all words": 99.7, "order recall (3-grams)": 96, "headings (level and text)": 100,
-		"code blocks, exact": 100, "code language kept": 99.8, "code in tables, exact": 100, "links: URL": 100, "links: page": 100, "links: attachment": 100,
-		"user mentions (id present)": 100, "images": 100, "table cells": 97, "tables with all rows": 99.7, "tasks (state and text)": 100,
-		"bodiless macros mentioned": 100, "emoji": 98, "Markdown without problems": 100,
+		"text recall, mean of documents": 99.92, "documents with full text recall": 97.41, "text recall, all words": 99.72, "order recall (3-grams)": 96.49,
+		"headings (level and text)": 100, "headings (text only)": 100, "code blocks, exact": 100, "code language kept": 99.85, "code in tables, exact": 100,
+		"links: URL": 100, "links: page": 100, "links: attachment": 100, "user mentions (id present)": 100, "images": 100, "table cells": 97.45,
+		"tables with all rows": 99.76, "tasks (state and text)": 100, "bodiless macros mentioned": 100, "emoji": 98.4, "Markdown without problems": 100,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // buildProduct builds the program that people run: this test binary, which
@@ -39,7 +40,7 @@ func buildProduct(t testing.TB) string {
 func process(t *testing.T, site string, agents ...string) (*product, int) {
 	t.Helper()
 	path := buildProduct(t)
-	p := &product{t: t, dir: productFolder(t), errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t), errOut: &planted.Log{}}
 	file := filepath.Join(p.dir, "c.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(productFile+strings.Join(agents, "")), 0o600))
 	c := exec.Command(path, "serve", "--config", file, "--listen", "127.0.0.1:0")

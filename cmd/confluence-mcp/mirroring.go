@@ -38,20 +38,44 @@ type copied struct {
 // Confluence itself and others wait.
 type copying struct {
 	live *connections.Set
-	copy atomic.Pointer[copied]
-	err  atomic.Pointer[error]
+	// notice says what is wrong with an integration, by name or id, or with any
+	// when none is named; "" when nothing is.
+	notice func(ctx context.Context, integration string) string
+	copy   atomic.Pointer[copied]
+	err    atomic.Pointer[error]
 }
 
 // For implements tools.Sites.
 func (c *copying) For(ctx context.Context, who identity.Caller) (tools.Site, error) {
 	if open := c.copy.Load(); open != nil {
-		return open.sites.For(ctx, who)
+		site, err := open.sites.For(ctx, who)
+		if copied, ok := site.(tools.Copied); ok && err == nil {
+			return noticing{copied, c.notice, who.Integration}, nil
+		}
+		return site, err
 	}
 	site, err := c.live.For(ctx, who)
 	if err != nil && who.Known() && confluence.KindOf(err) == confluence.Denied && c.live.Check(who.Integration) == nil {
 		return nil, c.closed()
 	}
 	return site, err
+}
+
+// noticing says with what it finds when the copy is one of a site that cannot
+// be read any more: what has expired is not empty.
+type noticing struct {
+	tools.Copied
+	notice      func(ctx context.Context, integration string) string
+	integration string
+}
+
+// Search implements tools.PageSource.
+func (n noticing) Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
+	l, err := n.Copied.Search(ctx, s)
+	if err == nil {
+		l.Notice = n.notice(ctx, n.integration)
+	}
+	return l, err
 }
 
 // Query implements api.Querier.
@@ -126,7 +150,7 @@ func (c *copied) open(ctx context.Context, e *engine, now func() time.Time) erro
 	if err != nil {
 		return err
 	}
-	c.sites, err = mirrored.New(mirrored.Config{Live: e.sites, Shared: e.sites.Shared, Mirror: c.mirror, Retrieve: c.retrieve, Complete: e.sites.Complete, Wrote: e.sites.Wrote, Now: now, Logger: e.logger})
+	c.sites, err = mirrored.New(mirrored.Config{Live: e.sites, Shared: e.sites.Shared, Rights: e.rights, Mirror: c.mirror, Retrieve: c.retrieve, Complete: e.sites.Complete, Wrote: e.sites.Wrote, Now: now, Logger: e.logger})
 	if err != nil {
 		return err
 	}
@@ -137,10 +161,18 @@ func (c *copied) open(ctx context.Context, e *engine, now func() time.Time) erro
 	return nil
 }
 
+// rights asks the connecting account what others may, where it writes for them.
+func (e *engine) rights(integration string) mirrored.Rights {
+	if c := e.sites.Lends(integration); c != nil {
+		return c
+	}
+	return nil // and no nil client, which would be some
+}
+
 // openMirror opens the mirror; a damaged one is put aside, because everything
 // in it can be read again.
 func (e *engine) openMirror(ctx context.Context, now func() time.Time) (*mirror.Mirror, error) {
-	cfg := mirror.Config{Dir: e.cfg.DataDir, Now: now}
+	cfg := mirror.Config{Dir: e.cfg.DataDir, Now: now, Verify: e.sites.MayRead}
 	m, err := mirror.Open(ctx, cfg)
 	var known *confluence.Error
 	if !errors.As(err, &known) || known.Code != "store.damaged" {

@@ -46,10 +46,10 @@ func openapi() ([]byte, error) {
 }
 
 // openapiRoute answers with the document, to anybody with a key.
-func (api *approvalAPI) openapiRoute() (http.Handler, error) {
+func (s *approvalAPI) openapiRoute() (http.Handler, error) {
 	doc, err := openapi()
 	if err != nil {
 		return nil, err
 	}
-	return api.answer(func(*http.Request, server.Agent) (any, error) { return json.RawMessage(doc), nil }), nil
+	return s.answer(func(*http.Request, server.Agent) (any, error) { return json.RawMessage(doc), nil }), nil
 }

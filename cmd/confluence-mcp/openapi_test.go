@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // TestTheDocumentIsTheRoutes: the OpenAPI document is valid and describes what
@@ -83,7 +84,7 @@ func TestAgentsOverREST(t *testing.T) {
 func TestAnAgentGivesNoRightItLacks(t *testing.T) {
 	const opsTwo = "cmk_canary-both_6a7b8c9d0e1f"
 	site := emulatortest.Start(t, siteWith(botToken))
-	p := &product{t: t, dir: productFolder(t), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["BOSS_KEY"], p.env["BOTH_KEY"] = bossKey, opsTwo
 	more := `  - {name: boss, key: "${BOSS_KEY}", profile: read-only, approver: true}
   - {name: both, key: "${BOTH_KEY}", profile: read-only, admin: true, approver: true}

@@ -19,7 +19,6 @@ import (
 
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
-	"confluence-mcp/internal/owner"
 	"confluence-mcp/policies"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/reload"
@@ -162,27 +161,16 @@ func (p program) withProfiles(ctx context.Context, at place, work func(*reload.R
 		}
 		return work(p.owned.profiles)
 	}
-	cfg, err := p.load(at)
-	if err != nil {
-		return err
-	}
-	own, err := owner.Claim(cfg.DataDir)
-	var held *owner.Held
-	if errors.As(err, &held) {
-		return p.runInOwner(ctx, cfg.DataDir)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = own.Close() }() // the lock ends with the process anyway
-	if cfg.ProfilesDir == "" {
-		return noProfilesDir()
-	}
-	r, err := reload.Open(profilesOf(cfg, p.now, slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return err
-	}
-	return work(r)
+	return p.asOwner(ctx, at, func(cfg config.Config) error {
+		if cfg.ProfilesDir == "" {
+			return noProfilesDir()
+		}
+		r, err := reload.Open(profilesOf(cfg, p.now, slog.New(slog.DiscardHandler)))
+		if err != nil {
+			return err
+		}
+		return work(r)
+	})
 }
 
 func noProfilesDir() error {

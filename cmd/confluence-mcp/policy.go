@@ -74,11 +74,11 @@ func newPolicyCommand(deps policyDeps) *cobra.Command {
 func policyCheckCommand(deps policyDeps) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "check FILE...",
-		Short: "Read a profile, compile its rules and run its tests (exit 3 invalid, 4 tests failed)",
+		Use:   "check FILE|FOLDER...",
+		Short: "Read profiles, compile their rules and run their tests (exit 3 invalid, 4 tests failed)",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error {
-			return checkProfiles(deps, files, asJSON)
+		RunE: func(_ *cobra.Command, names []string) error {
+			return checkProfiles(deps, names, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -95,17 +95,26 @@ type checkResult struct {
 	Tests    int               `json:"tests"`
 	Problems []profile.Problem `json:"problems"`
 	Warnings []profile.Problem `json:"warnings"` // what can fail, and then denies
+
+	code int // what the program ends with for it
 }
 
-func checkProfiles(deps policyDeps, files []string, asJSON bool) error {
+// refuse makes a file one that cannot be used.
+func (r *checkResult) refuse(err error) {
+	r.OK, r.code = false, exitInvalid
+	r.Problems = append(r.Problems, problemsOf(r.File, err)...)
+}
+
+func checkProfiles(deps policyDeps, names []string, asJSON bool) error {
+	results := make([]checkResult, 0, len(names))
+	for _, name := range names {
+		results = append(results, checkNamed(deps, name)...)
+	}
 	code := 0
-	results := make([]checkResult, 0, len(files))
-	for _, name := range files {
-		r, c := checkProfile(deps, name)
-		if code != exitInvalid && c != 0 { // invalid outranks failed tests
-			code = c
+	for _, r := range results {
+		if code != exitInvalid && r.code != 0 { // invalid outranks failed tests
+			code = r.code
 		}
-		results = append(results, r)
 	}
 	if asJSON {
 		if err := printJSON(deps.Out, results); err != nil {
@@ -123,25 +132,61 @@ func checkProfiles(deps policyDeps, files []string, asJSON bool) error {
 	return nil
 }
 
-func checkProfile(deps policyDeps, name string) (checkResult, int) {
-	r := checkResult{File: name, Problems: []profile.Problem{}, Warnings: []profile.Problem{}}
+// checkNamed checks a file, or of a folder what a server would take from it:
+// every *.yaml, in order of name, and no profile twice.
+func checkNamed(deps policyDeps, name string) []checkResult {
+	if at, err := os.Stat(name); err != nil || !at.IsDir() {
+		return []checkResult{checkProfile(deps, name)}
+	}
+	entries, err := os.ReadDir(name)
+	var results []checkResult
+	files := map[string]string{} // by the profile in it
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".yaml" {
+			continue
+		}
+		r := checkProfile(deps, filepath.Join(name, e.Name()))
+		if other := files[r.Profile]; other != "" {
+			r.refuse(fmt.Errorf("profile %q is already in %s", r.Profile, other))
+		} else if r.Profile != "" {
+			files[r.Profile] = r.File
+		}
+		results = append(results, r)
+	}
+	if err == nil && len(results) == 0 {
+		err = errors.New("there is no profile in this folder; name one with *.yaml files, or a file")
+	}
+	if err != nil {
+		none := newCheck(name)
+		none.refuse(err)
+		results = append(results, none)
+	}
+	return results
+}
+
+func newCheck(name string) checkResult {
+	return checkResult{File: name, Problems: []profile.Problem{}, Warnings: []profile.Problem{}}
+}
+
+func checkProfile(deps policyDeps, name string) checkResult {
+	r := newCheck(name)
 	p, err := openProfile(name)
 	if err == nil {
 		err = p.CheckTools(name, toolNames(deps.Tools))
 	}
 	if err != nil {
-		r.Problems = problemsOf(name, err)
-		return r, exitInvalid
+		r.refuse(err)
+		return r
 	}
 	file := p.File()
 	r.Profile, r.Revision, r.Rules, r.Tests = p.Name(), p.Revision(), len(file.Rules), len(file.Tests)
 	r.Warnings = p.Warnings(name)
 	if err := p.Check(name); err != nil {
-		r.Problems = problemsOf(name, err)
-		return r, exitTestsFailed
+		r.Problems, r.code = problemsOf(name, err), exitTestsFailed
+		return r
 	}
 	r.OK = true
-	return r, 0
+	return r
 }
 
 func toolNames(tools []policyTool) []string {
@@ -173,6 +218,9 @@ func openProfile(name string) (*policy.Profile, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if at, err := f.Stat(); err == nil && at.IsDir() {
+		return nil, fmt.Errorf("%s is a folder; name one profile file in it (policy check takes a folder)", name)
+	}
 	const most = 256<<10 + 1 // one more than is allowed, so that too much is noticed
 	text, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"confluence-mcp/internal/confluence/rest"
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/policy"
 	"confluence-mcp/tools"
 )
@@ -112,7 +113,7 @@ func TestG02_G03_G06_ABadProfileStartsNothing(t *testing.T) {
 		"G04 a rule that cannot be typed": "version: 1\nname: bad\n" + broad + "rules:\n  - {id: r, when: 'resource.title + 1 > 2', effect: deny}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &product{t: t, dir: productFolder(t, text), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+			p := &product{t: t, dir: productFolder(t, text), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			began := time.Now()
@@ -135,7 +136,7 @@ func TestI04_WhoReadRestrictedContentIsKeptFromWriting(t *testing.T) {
 	} {
 		t.Run(tool, func(t *testing.T) {
 			site := emulatortest.Start(t, siteWith(botToken))
-			p := &product{t: t, dir: productFolder(t, careful), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+			p := &product{t: t, dir: productFolder(t, careful), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 			conf := filepath.Join(p.dir, "c.yaml")
 			require.NoError(t, os.WriteFile(conf, []byte(strings.Replace(productFile, "profile: full-access", "profile: careful", 1)), 0o600))
 			p.start()
@@ -172,7 +173,7 @@ func assertKeptFromWriting(p *product, site *emulatortest.Emulator, spill map[st
 func TestG09_MassDeletionIsStopped(t *testing.T) {
 	site := emulatortest.Start(t, siteWith(botToken))
 	few := "version: 1\nname: few\n" + broad + "limits: {writes_per_minute: 100, deletes_per_day: 2}\n"
-	p := &product{t: t, dir: productFolder(t, few), env: productEnv(site.URL, botToken), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t, few), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(strings.Replace(productFile, "profile: full-access", "profile: few", 1)), 0o600))
 	p.start()
 	for i, id := range []string{"1005", "1006", "1011", "3001", "3002"} {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -173,6 +174,71 @@ func TestPolicyExplain(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(stdout), &e))
 	assert.Equal(t, "deny", e.Effect)
 	require.Len(t, e.Rules, 1)
+}
+
+// TestPolicyExplainShowsEveryPart: each part that a live call is judged by is
+// shown; what is not known to be part of this very call is left out of the end.
+func TestPolicyExplainShowsEveryPart(t *testing.T) {
+	blind := writeProfile(t, `version: 1
+name: blind
+groups: {pages: {level: read_write, allow_delete: true}}
+rules:
+  - {id: not-hr, match: {actions: [read]}, when: 'resource.space_key == "HR"', effect: deny}
+  - {id: not-into-legal, match: {actions: [update]}, when: 'resource.space_key == "LEGAL"', effect: deny}
+  - {id: frozen, match: {actions: [create]}, when: '"frozen" in resource.labels', effect: deny}
+  - {id: asked-first, match: {actions: [update]}, when: change.body_bytes > 9, effect: require_approval}
+  - {id: some-size, match: {actions: [delete]}, when: change.removed_bytes == 0, effect: deny}
+`)
+	change := "the write, before its change is known|the change"
+	read := "the write, before its change is known|reading the page, which the answer shows|the change"
+	move := read + "|the change, judged at the page it goes to|the change, judged at the page it ends below"
+	create := "the write, before its change is known|reading what the new page is made from|the change|the change, judged at the page it goes to"
+	for name, c := range map[string]struct {
+		args         []string
+		parts, whens string // whens: which of them are left out of the end
+		want         string
+	}{
+		"a read":           {[]string{"--tool", "get_page", "--space", "HR"}, "the call", "", "deny by not-hr"},
+		"shows its page":   {[]string{"--tool", "update_page", "--space", "HR"}, read, "", "deny by not-hr"},
+		"shows none":       {[]string{"--tool", "add_label", "--space", "HR"}, read, "1", "allow by "},
+		"in a dry run":     {[]string{"--tool", "add_label", "--space", "HR", "--dry-run"}, read, "", "deny by not-hr"},
+		"approval":         {[]string{"--given", "{tool: update_page, resource: {space_key: ENG}, change: {body_bytes: 10}}"}, read, "", "require_approval by asked-first"},
+		"not known where":  {[]string{"--tool", "move_page", "--space", "ENG"}, move, "1 3 4", "allow by "},
+		"known by the key": {[]string{"--given", "{tool: move_page, resource: {space_key: ENG}, change: {target_space_key: LEGAL}}"}, move, "1 4", "deny by not-into-legal"},
+		"known by a page":  {[]string{"--tool", "move_page", "--space", "ENG", "--target", "{space_key: LEGAL}"}, move, "1 4", "deny by not-into-legal"},
+		"a new page":       {[]string{"--tool", "create_page", "--space", "ENG"}, create, "1 3", "allow by "},
+		"below a page":     {[]string{"--tool", "create_page", "--space", "ENG", "--target", "{space_key: ENG, labels: [frozen]}"}, create, "1", "deny by frozen"},
+		"of a template":    {[]string{"--tool", "create_page", "--space", "ENG", "--source", "{type: template, space_key: HR}"}, create, "3", "deny by not-hr"},
+		"from arguments":   {[]string{"--given", "{tool: delete_page, resource: {space_key: ENG}, change: {removed_bytes: 5}}"}, read, "1", "deny by some-size"},
+		"another group":    {[]string{"--tool", "update_space", "--space", "ENG"}, change, "", "deny by "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr, code := runPolicy(t, append([]string{"explain", blind, "--json"}, c.args...)...)
+			require.Zero(t, code, stderr)
+			var e explained
+			require.NoError(t, json.Unmarshal([]byte(stdout), &e))
+			var parts, whens []string
+			for i, p := range e.Parts {
+				parts = append(parts, p.Name)
+				if p.When != "" {
+					whens = append(whens, strconv.Itoa(i))
+				}
+			}
+			assert.Equal(t, c.parts, strings.Join(parts, "|"))
+			assert.Equal(t, c.whens, strings.Join(whens, " "))
+			assert.Equal(t, c.want, e.Effect+" by "+e.Decision.RuleID)
+
+			stdout, _, _ = runPolicy(t, append([]string{"explain", blind}, c.args...)...)
+			assert.Equal(t, len(whens), strings.Count(stdout, "(not in the result)"))
+			for _, p := range parts[1:] {
+				assert.Contains(t, stdout, "part    "+p)
+			}
+		})
+	}
+	for _, bad := range []string{"{space: HR}", "7", "{space_key: HR", "null"} {
+		_, _, code := runPolicy(t, "explain", blind, "--tool", "move_page", "--target", bad)
+		assert.Equal(t, 2, code, bad)
+	}
 }
 
 func TestPolicyDiff(t *testing.T) {

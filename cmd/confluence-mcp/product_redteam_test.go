@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/store"
 )
 
@@ -26,27 +26,10 @@ type product struct {
 	url    string // of the host
 	dir    string // of configuration and data
 	env    map[string]string
-	out    *safeBuffer
-	errOut *safeBuffer
+	out    *planted.Log
+	errOut *planted.Log
 	stop   func() int
-}
-
-// safeBuffer collects what many goroutines write.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	clock  func() time.Time // nil: the real one
 }
 
 // Secrets of the product in tests. Each is unique, so that finding one anywhere
@@ -89,13 +72,20 @@ func productEnv(site, token string) map[string]string {
 // serveProduct runs the server until the test ends.
 func serveProduct(t *testing.T, site, token string, profiles ...string) *product {
 	t.Helper()
-	p := &product{t: t, dir: productFolder(t, profiles...), env: productEnv(site, token), out: &safeBuffer{}, errOut: &safeBuffer{}}
+	p := &product{t: t, dir: productFolder(t, profiles...), env: productEnv(site, token), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.start()
 	return p
 }
 
 // start serves until the test ends.
 func (p *product) start() {
+	p.t.Helper()
+	p.startEmpty()
+	p.settle()
+}
+
+// startEmpty serves until the test ends, with nothing to sync yet.
+func (p *product) startEmpty() {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
@@ -106,7 +96,6 @@ func (p *product) start() {
 	p.t.Cleanup(func() { p.stop() })
 	require.Eventually(p.t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
 	require.NotEmpty(p.t, p.url, p.errOut.String())
-	p.settle()
 }
 
 // settle waits for the end of the first pass: what reaches Confluence from then
@@ -118,7 +107,11 @@ func (p *product) settle() {
 
 // program is another run of the product over the same folder and environment.
 func (p *product) program(in string) program {
-	return program{in: strings.NewReader(in), out: p.out, errOut: p.errOut, getenv: func(k string) string { return p.env[k] }, now: time.Now}
+	now := p.clock
+	if now == nil {
+		now = time.Now
+	}
+	return program{in: strings.NewReader(in), out: p.out, errOut: p.errOut, getenv: func(k string) string { return p.env[k] }, now: now}
 }
 
 func urlIn(logs string) string {

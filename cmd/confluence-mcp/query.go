@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"confluence-mcp/internal/api"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/internal/retrieve"
 )
@@ -29,9 +31,10 @@ func (p program) queryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "query TEXT",
 		Short: "Search the mirror as a person, from the shell",
-		Long: `Search the mirror as a person: id, username or e-mail. Without --as the
-connecting account asks; with --attribute alone, whoever has those attributes.
-Somebody nobody knows sees public content only. "*" lists every visible page.`,
+		Long: `Search the mirror as a person: account id or e-mail, on Data Center also user
+name. Without --as the connecting account asks; with --attribute alone, whoever has those attributes.
+An attribute belongs to one integration: the one in front of it, else that of
+--as, else the only one. Somebody nobody knows sees public content only. "*" lists every visible page.`,
 		Example: `  confluence-mcp query "database failover"
   confluence-mcp query '"change freeze" runbook*' --as ann@acme.example --limit 3
   confluence-mcp query '*' --attribute group-staff --json`,
@@ -53,8 +56,8 @@ Somebody nobody knows sees public content only. "*" lists every visible page.`,
 }
 
 // asker is whom the flags name.
-func (f queryFlags) asker(e *engine) identity.Caller {
-	c := identity.Caller{Agent: localOwner, Owner: localOwner, Kind: identity.Service, Transport: identity.CLI, Admin: true, Access: f.attributes}
+func (f queryFlags) asker(e *engine) (identity.Caller, error) {
+	c := identity.Caller{Agent: localOwner, Owner: localOwner, Kind: identity.Service, Transport: identity.CLI, Admin: true}
 	switch {
 	case f.as != "":
 		c.Kind = identity.User
@@ -62,24 +65,57 @@ func (f queryFlags) asker(e *engine) identity.Caller {
 	case len(f.attributes) > 0:
 		c.Kind = identity.Nobody
 	}
-	return c
+	for _, a := range f.attributes {
+		bound, err := ofOne(e.sites, c.Integration, a)
+		if err != nil {
+			return c, err
+		}
+		c.Access = append(c.Access, bound)
+	}
+	return c, nil
+}
+
+// ofOne gives an access attribute with the id of its integration in front: a
+// group of the same name elsewhere is another group.
+func ofOne(sites *connections.Set, integration, attribute string) (string, error) {
+	rest := attribute
+	if !strings.HasPrefix(attribute, "group-") && !strings.HasPrefix(attribute, "user-") {
+		integration, rest, _ = strings.Cut(attribute, ":")
+	}
+	kind, name, _ := strings.Cut(rest, "-")
+	if name == "" || kind != "group" && kind != "user" {
+		return "", usage("--attribute %q is not group-NAME, user-ID, or one of these with INTEGRATION: in front", attribute)
+	}
+	id, err := sites.ID(integration)
+	if err != nil && integration == "" {
+		return "", usage("--attribute %q could be of several integrations; name one: INTEGRATION:%s", attribute, rest)
+	}
+	if err != nil {
+		return "", usage("--attribute %q names an integration that is not connected here", attribute)
+	}
+	return strconv.FormatInt(id, 10) + ":" + rest, nil
 }
 
 func (p program) query(ctx context.Context, e *engine, open *copied, f queryFlags, text string) error {
 	if e.sites.Len() == 0 {
-		return noSites()
+		return e.noSites()
 	}
-	who, err := open.retrieve.Resolve(ctx, f.asker(e))
+	asker, err := f.asker(e)
+	if err != nil {
+		return err
+	}
+	who, err := open.retrieve.Resolve(ctx, asker)
 	if err != nil {
 		return err
 	}
 	if f.as != "" && who.Kind == identity.Nobody {
-		fmt.Fprintf(p.errOut, "confluence-mcp: nobody called %q is known here; this is what is public\n", f.as)
+		fmt.Fprintf(p.errOut, "confluence-mcp: nobody called %q is known here (take an account id or an e-mail address); this is what is public\n", f.as)
 	}
 	found, err := open.retrieve.Query(ctx, who, retrieve.Question{Text: text, Limit: f.limit, Cursor: f.cursor})
 	if err != nil {
 		return err
 	}
+	found.Notice = e.copy.notice(ctx, who.Integration)
 	answer := api.AnswerOf(found, p.now())
 	if f.json {
 		return json.NewEncoder(p.out).Encode(answer)
@@ -93,13 +129,29 @@ func printAnswer(w io.Writer, a api.Answer, limit int) error {
 		if len(r.HeadingPath) > 0 {
 			path = " › " + strings.Join(r.HeadingPath, " › ")
 		}
-		fmt.Fprintf(w, "%d. %s%s  [%s, version %d, read %s ago]\n   %s\n", r.Rank, r.Title, path, r.Space, r.Version, time.Duration(r.AgeSeconds)*time.Second, r.Anchor)
+		stale := ""
+		if r.Stale {
+			stale = ", stale"
+		}
+		fmt.Fprintf(w, "%d. %s%s  [%s, version %d, read %s ago%s]\n   %s\n", r.Rank, r.Title, path, r.Space, r.Version, time.Duration(r.AgeSeconds)*time.Second, stale, r.Anchor)
 		for line := range strings.Lines(r.Text) {
 			fmt.Fprintf(w, "   | %s\n", strings.TrimRight(line, "\n"))
 		}
 	}
+	if a.Notice != "" {
+		fmt.Fprintln(w, a.Notice)
+	}
 	if a.Near {
 		fmt.Fprintln(w, "Nothing has these very words; words that look alike were taken.")
+	}
+	if a.Incomplete {
+		fmt.Fprintln(w, "Not everything was read from Confluence yet, so there may be more; to read it now: confluence-mcp sync")
+	}
+	switch {
+	case a.Titles:
+		fmt.Fprintln(w, "The search index is being built: only titles were searched.")
+	case a.Cut:
+		fmt.Fprintln(w, "The question was answered in part: there may be more.")
 	}
 	_, err := fmt.Fprintf(w, "%d of %d pages\n", len(a.Results), a.Total)
 	if a.NextCursor != "" {

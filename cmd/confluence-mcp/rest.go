@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"net/http"
 
 	"confluence-mcp/internal/api"
+	"confluence-mcp/internal/registry"
 	"confluence-mcp/server"
 )
 
@@ -26,7 +28,7 @@ func (p program) newServer(e *engine, sc server.Config) (*server.Server, error) 
 // routes are the REST surface; behind puts it behind the gates of a server,
 // without which it answers nothing.
 func (p program) routes(e *engine) (routes map[string]http.Handler, behind func(*server.Server), err error) {
-	surface := api.New(api.Config{Query: gated{catalog: e.catalog, copy: e.copy}, Integrations: e.registry, Runner: e.sites, Now: p.now, Logger: e.logger})
+	surface := api.New(api.Config{Query: gated{catalog: e.catalog, copy: e.copy}, Integrations: e.registry, Runner: e.sites, Recorder: recorder{e.changes(p.now)}, Token: func(i registry.Integration) api.TokenState { return e.tokenOf(context.Background(), i, p.now()) }, Now: p.now, Logger: e.logger})
 	approvals, connecting := newApprovalAPI(e, p.now), &linkAPI{l: e.links}
 	agents := &agentAPI{approvalAPI: approvals}
 	routes = map[string]http.Handler{}

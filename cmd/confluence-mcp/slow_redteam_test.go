@@ -16,15 +16,16 @@ import (
 )
 
 // Rounds of the comparison: each is as many calls without slow clients as with
-// them. The bar is a fifth more for the slowest of a hundred calls; a machine
-// that does other things at the same time makes that figure uncertain, so
-// rounds are added until it is met, up to a number after which it is a finding.
+// them. The bar is a fifth more for the slowest of a hundred calls. A machine
+// that does other things at the same time makes that figure larger in a round
+// and never smaller, so the calmest round of each kind counts, and rounds are
+// added until the bar is met, up to a number after which it is a finding.
 const (
 	slowClients = 500
 	callers     = 20 // each has a rate of its own
-	callsARound = 100
-	leastRounds = 6
-	mostRounds  = 30
+	callsARound = 200
+	leastRounds = 3
+	mostRounds  = 15
 )
 
 // TestA06_SlowClientsDisturbNobody: 500 connections that send a byte a second
@@ -38,39 +39,45 @@ func TestA06_SlowClientsDisturbNobody(t *testing.T) {
 		agents[i] = fmt.Sprintf("  - {name: healthy%d, key_hash: \"sha256:%x\", profile: read-only, identity: {integration: default, user: bot@acme.test}}\n", i, sha256.Sum256([]byte(keys[i])))
 	}
 	p, _ := process(t, site.URL, agents...)
-	healthy := func(times []time.Duration) []time.Duration {
-		for i := range callsARound {
+	healthy := func() []time.Duration {
+		times := make([]time.Duration, callsARound)
+		for i := range times {
 			at := time.Now()
 			got := p.call(keys[i%callers], "get_space", map[string]any{"space_key": "ENG"})
-			times = append(times, time.Since(at))
+			times[i] = time.Since(at)
 			assert.False(t, got.tool(t).IsError, got.body)
 		}
 		return times
 	}
-	var quiet, disturbed []time.Duration
+	var before, during time.Duration // the p99 of the calmest round
 	var slow *crowd
 	for round := 1; ; round++ {
-		healthy(nil) // what came before is over: the start, the end of the last crowd
-		quiet = healthy(quiet)
+		healthy() // what came before is over: the start, the end of the last crowd
+		quiet := healthy()
 		slow = p.crowd()
-		healthy(nil) // while they connect, which slow clients do as fast as others
-		disturbed = healthy(disturbed)
-		before, during := p99(quiet), p99(disturbed)
+		healthy() // while they connect, which slow clients do as fast as others
+		disturbed := healthy()
+		before, during = calmest(before, p99(quiet)), calmest(during, p99(disturbed))
 		met := during <= before*6/5
-		if round%10 == 0 || met && round >= leastRounds || round == mostRounds {
-			t.Logf("p99 of %d calls: %s, with %d slow clients %s (median %s and %s)", len(quiet), before, slowClients, during, middle(quiet), middle(disturbed))
-		}
-		if met && round >= leastRounds {
+		if met && round >= leastRounds || round == mostRounds {
+			t.Logf("p99 of %d calls in the calmest of %d rounds: %s, with %d slow clients %s (median of the last %s and %s)",
+				callsARound, round, before, slowClients, during, middle(quiet), middle(disturbed))
+			require.True(t, met, "slow clients disturb a healthy one")
 			break
-		}
-		if round == mostRounds {
-			require.Fail(t, "slow clients disturb a healthy one", "p99 %s without, %s with them", before, during)
 		}
 		slow.leave()
 	}
 	longest := slow.outlast()
 	t.Logf("the longest slow connection lived %s", longest)
 	assert.LessOrEqual(t, longest, 10*time.Second)
+}
+
+// calmest is the smaller of the best until now, 0 when there is none, and this.
+func calmest(best, this time.Duration) time.Duration {
+	if best == 0 {
+		return this
+	}
+	return min(best, this)
 }
 
 func p99(times []time.Duration) time.Duration {
@@ -91,6 +98,7 @@ type crowd struct {
 func (p *product) crowd() *crowd {
 	c := &crowd{}
 	for i := range slowClients {
+		beat := time.Second * time.Duration(i) / slowClients // no two clients of the world are in step
 		conn := p.dial()
 		c.conns = append(c.conns, conn)
 		start := "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -99,7 +107,7 @@ func (p *product) crowd() *crowd {
 		}
 		c.open.Go(func() {
 			at := time.Now()
-			trickle(conn, start)
+			trickle(conn, start, beat)
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.longest = max(c.longest, time.Since(at))
@@ -122,8 +130,9 @@ func (c *crowd) outlast() time.Duration {
 	return c.longest
 }
 
-// trickle sends one byte a second until the connection is closed.
-func trickle(conn net.Conn, start string) {
+// trickle sends one byte a second until the connection is closed, the first
+// after beat.
+func trickle(conn net.Conn, start string, beat time.Duration) {
 	defer func() { _ = conn.Close() }()
 	if _, err := conn.Write([]byte(start)); err != nil {
 		return
@@ -138,13 +147,14 @@ func trickle(conn net.Conn, start string) {
 			}
 		}
 	}()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	next := time.NewTimer(beat)
+	defer next.Stop()
 	for {
 		select {
 		case <-closed:
 			return
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(time.Second)
 			if _, err := conn.Write([]byte("X")); err != nil {
 				<-closed
 				return

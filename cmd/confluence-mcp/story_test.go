@@ -19,12 +19,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"confluence-mcp/internal/emulator/emulatortest"
+	"confluence-mcp/internal/emulator/planted"
 )
 
 // TestMain makes this test binary the product when a story runs the command
 // confluence-mcp.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"confluence-mcp": main})
+	testscript.Main(planted.Watch(m), map[string]func(){"confluence-mcp": main})
 }
 
 // TestStories runs the acceptance stories under testdata/scripts: each is a
@@ -32,9 +33,12 @@ func TestMain(m *testing.M) {
 //
 // Besides testscript's commands there are:
 //
-//	emulator                 start one, set CONFLUENCE_URL and credentials of bot
+//	emulator                 start one, set CONFLUENCE_URL and credentials of bot; GATEWAY is its address there
 //	apply LINE               change its site as POST /__emulator/apply does
 //	mcp ARGS… <- FILE        run a server over stdio with the calls of FILE
+//	untrusted KIND           serve TLS nobody should trust and set CONFLUENCE_URL
+//	sites                    start three, write c.yaml for their OAuth app and set CLOUD_A, CLOUD_B, CLOUD_C
+//	consent FILE USER        consent as USER at the address that connect --json has written into FILE
 //	requests PATTERN N       N requests matching PATTERN have reached Confluence
 //	start NAME ARGS…         run the program in the background until it is ready
 //	stop NAME                SIGTERM and wait; its exit code must be 0
@@ -53,6 +57,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": startEmulator, "apply": apply, "mcp": mcp, "requests": requests,
 			"start": start, "stop": stop, "crash": crash, "hangup": hangup, "http": request, "until": until,
+			"untrusted": untrusted, "sites": startSites, "consent": giveConsent,
 		},
 	})
 }
@@ -77,6 +82,7 @@ func startEmulator(ts *testscript.TestScript, _ bool, _ []string) {
 	s := of(ts)
 	s.site = emulatortest.Start(s.t)
 	ts.Setenv("CONFLUENCE_URL", s.site.URL)
+	ts.Setenv("GATEWAY", s.site.Gateway+"/ex/confluence/"+s.site.CloudID+"/wiki")
 	ts.Setenv("CONFLUENCE_USERNAME", "bot@acme.test")
 	ts.Setenv("CONFLUENCE_API_TOKEN", "bot-token")
 }
@@ -130,18 +136,21 @@ func mcp(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := c.StdoutPipe()
 	ts.Check(err)
 	ts.Check(c.Start())
-	answers := json.NewDecoder(out)
+	answers := bufio.NewReader(out)
 	talk(ts, in, answers, ts.ReadFile(args[len(args)-1]))
 	ts.Check(in.Close())
+	rest, err := io.ReadAll(answers)
+	ts.Check(err)
+	ts.Check(onlyProtocol(rest))
 	if err := c.Wait(); (err != nil) != neg {
 		ts.Fatalf("the server ended with %v: %s", err, errOut.String())
 	}
 	fmt.Fprint(ts.Stderr(), errOut.String())
 }
 
-func talk(ts *testscript.TestScript, in io.Writer, answers *json.Decoder, calls string) {
+func talk(ts *testscript.TestScript, in io.Writer, answers *bufio.Reader, calls string) {
 	say(ts, in, 1, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"story","version":"1"}}`)
-	hear(ts, answers)
+	hear(ts, answers, 1)
 	_, err := io.WriteString(in, `{"jsonrpc":"2.0","method":"notifications/initialized"}`+"\n")
 	ts.Check(err)
 	for n, line := range strings.Split(strings.TrimSpace(calls), "\n") {
@@ -153,7 +162,7 @@ func talk(ts *testscript.TestScript, in io.Writer, answers *json.Decoder, calls 
 		} else {
 			ts.Fatalf("line %d is not TOOL {arguments}: %s", n+1, line)
 		}
-		fmt.Fprintf(ts.Stdout(), "%s\n\n", hear(ts, answers))
+		fmt.Fprintf(ts.Stdout(), "%s\n\n", hear(ts, answers, n+2))
 	}
 }
 
@@ -162,9 +171,12 @@ func say(ts *testscript.TestScript, in io.Writer, id int, method, params string)
 	ts.Check(err)
 }
 
-// hear reads one answer and gives what a model would read of it.
-func hear(ts *testscript.TestScript, answers *json.Decoder) string {
+// hear reads the answer to a request and gives what a model would read of it.
+// What the server tells unasked before it is passed over.
+func hear(ts *testscript.TestScript, answers *bufio.Reader, id int) string {
 	var a struct {
+		ID     int
+		Method string
 		Result struct {
 			Content []struct{ Text string }
 			Tools   []struct{ Name string }
@@ -174,7 +186,15 @@ func hear(ts *testscript.TestScript, answers *json.Decoder) string {
 			Message string
 		}
 	}
-	ts.Check(answers.Decode(&a))
+	for a.ID != id {
+		line, err := answers.ReadBytes('\n')
+		ts.Check(err)
+		ts.Check(onlyProtocol(line))
+		ts.Check(json.Unmarshal(line, &a))
+		if a.ID != id && a.Method == "" {
+			ts.Fatalf("an answer nobody waits for: %s", line)
+		}
+	}
 	if a.Error != nil {
 		return fmt.Sprintf("protocol error %d: %s", a.Error.Code, a.Error.Message)
 	}
@@ -207,11 +227,12 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 		if err != nil {
 			ts.Fatalf("%s ended before it served: %v %s", args[0], err, line)
 		}
+		planted.See("the log of a server in a story", []byte(line))
 		if m := addressInLog.FindStringSubmatch(line); m != nil {
 			ts.Setenv("ADDR", m[1])
 		}
 		if strings.Contains(line, "serving MCP") {
-			go func() { _, _ = io.Copy(io.Discard, b.out) }()
+			go func() { _, _ = io.Copy(planted.Writer("the log of a server in a story"), b.out) }()
 			return
 		}
 	}

@@ -62,7 +62,7 @@ func (p program) sync(ctx context.Context, e *engine, open *copied, f syncFlags)
 		names = []string{f.integration}
 	}
 	if len(names) == 0 {
-		return noSites()
+		return e.noSites()
 	}
 	var all []passed
 	var failed []error
@@ -123,13 +123,12 @@ const lineEvery = 2 * time.Second
 
 func (p program) progress(name string) meter {
 	if f, ok := p.errOut.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(name), progressbar.OptionShowCount(),
+		bar := progressbar.NewOptions(100, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(name),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 		return meter{
 			tell: func(g ingest.Progress) {
-				bar.ChangeMax(max(1, g.Pages))
-				bar.Describe(strings.TrimSpace(fmt.Sprintf("%s %d/%d spaces %s", name, g.SpacesDone, g.Spaces, g.Space)))
-				_ = bar.Set(min(g.PagesRead, g.Pages)) // a bar that cannot be drawn stops nothing
+				bar.Describe(strings.TrimSpace(fmt.Sprintf("%s %d/%d spaces, %d pages read %s", name, g.SpacesDone, g.Spaces, g.PagesRead, g.Space)))
+				_ = bar.Set(g.PercentDone) // of the work: a pass may read nothing. A bar that cannot be drawn stops nothing
 			},
 			end: func() { _ = bar.Finish() },
 		}
@@ -144,7 +143,7 @@ func lines(w io.Writer, name string, now func() time.Time) func(ingest.Progress)
 			return
 		}
 		last = now()
-		fmt.Fprintf(w, "%s: %d of %d spaces, %d pages read\n", name, g.SpacesDone, g.Spaces, g.PagesRead)
+		fmt.Fprintf(w, "%s: %d %%, %d of %d spaces, %d pages read\n", name, g.PercentDone, g.SpacesDone, g.Spaces, g.PagesRead)
 	}
 }
 
@@ -157,7 +156,7 @@ func (p program) withCopy(ctx context.Context, at place, work func(context.Conte
 				return err
 			}
 			if err := e.copy.copy.Load().index.Follow(ctx); err != nil {
-				return err
+				e.logger.Error("the index cannot follow the mirror; titles answer until it can", "err", err)
 			}
 		}
 		open := e.copy.copy.Load()

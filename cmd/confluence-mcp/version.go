@@ -59,18 +59,21 @@ func (p program) configCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := p.load(at)
 			if err == nil {
+				err = checkSites(cfg)
+			}
+			if err == nil {
 				err = checkCallers(cfg, p.now)
 			}
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(p.out, "ok: %d integrations, %d agents, data in %s\n", len(cfg.Integrations), len(cfg.Agents), cfg.DataDir)
+			_, err = fmt.Fprintf(p.out, "ok: %s, data in %s\n", declares(cfg), cfg.DataDir)
 			return err
 		}}
 	at.flags(check)
 	show := &cobra.Command{Use: "show", Short: "Print what file, environment and defaults come to; secrets only as set or not set",
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := p.settled(at)
+			cfg, err := p.configured(at)
 			if err != nil {
 				return err
 			}

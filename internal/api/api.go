@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/registry"
 	"confluence-mcp/tools"
 )
 
@@ -29,8 +31,17 @@ type Config struct {
 	Query        Querier
 	Integrations Integrations
 	Runner       Runner
+	Recorder     Recorder
+	Token        func(registry.Integration) TokenState
 	Now          func() time.Time
 	Logger       *slog.Logger
+}
+
+// Recorder writes down what is changed before it is changed. Deed is
+// integrations.add, .change or .remove, on the name of what it is done to. The
+// error is that of work, or says why nothing was done.
+type Recorder interface {
+	Record(ctx context.Context, by identity.Caller, deed, on string, work func() error) error
 }
 
 // Surface is the REST surface.
@@ -96,7 +107,7 @@ func (s *Surface) serve(h func(request) (answer, error)) http.Handler {
 			out, err = h(in)
 		}
 		if err != nil {
-			s.refuse(w, err)
+			Refuse(w, s.cfg.Logger, StatusOf(err), err)
 			return
 		}
 		write(w, out)
@@ -170,32 +181,34 @@ func write(w http.ResponseWriter, out answer) {
 	_ = json.NewEncoder(w).Encode(out.body) // the asker may be gone
 }
 
-// refuse answers with the object a tool would.
-func (s *Surface) refuse(w http.ResponseWriter, err error) {
+// StatusOf is the HTTP status of an error: by its code where that is finer than
+// its kind, 500 for what no kind is known of.
+func StatusOf(err error) int {
 	var known *confluence.Error
-	status := http.StatusInternalServerError
-	if errors.As(err, &known) {
-		status = statusOf(known)
+	if !errors.As(err, &known) {
+		return http.StatusInternalServerError
 	}
-	if status == http.StatusInternalServerError {
-		s.cfg.Logger.Error("REST call failed", "err", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(tools.Failure(err).Structured) // the asker may be gone
-}
-
-func statusOf(e *confluence.Error) int {
-	switch e.Code {
-	case "auth.rights":
+	switch known.Code {
+	case "auth.rights", "input.site":
 		return http.StatusUnprocessableEntity
 	case "limit.too_large":
 		return http.StatusRequestEntityTooLarge
 	}
 	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 401, confluence.Denied: 403, confluence.NotFound: 404,
-		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[e.Kind]
+		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[known.Kind]
 	if !ok {
 		return http.StatusInternalServerError
 	}
 	return status
+}
+
+// Refuse answers with a status and the object a tool would fail with. What
+// nobody expected (500) is logged, for the answer does not tell it.
+func Refuse(w http.ResponseWriter, logger *slog.Logger, status int, err error) {
+	if status == http.StatusInternalServerError {
+		logger.Error("REST call failed", "err", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(tools.Failure(err).Structured) // the asker may be gone
 }

@@ -34,8 +34,34 @@ type Integration struct {
 	Source     string          `json:"source"` // file: only the configuration file changes it; api
 	Connection string          `json:"connection"`
 	Account    string          `json:"account,omitempty"` // the connecting account, once it is known
-	Settings   registry.Values `json:"settings"`
+	Token      TokenState      `json:"token"`
+	Settings   registry.Values `json:"settings"` // with the baseUrl of the site that is used
 	Sync       *ingest.Status  `json:"sync,omitempty"`
+}
+
+// TokenState is how the credential of an integration stands, as far as it is
+// known without asking Confluence.
+type TokenState struct {
+	State   string `json:"state"`             // see the constants
+	Expires string `json:"expires,omitempty"` // RFC 3339; of a connection by OAuth that nobody uses
+	Reason  string `json:"reason,omitempty"`
+	Next    string `json:"next,omitempty"` // what to do
+}
+
+// States of a [TokenState].
+const (
+	TokenValid     = "valid"
+	TokenEndsSoon  = "expires_soon"    // within 15 days
+	TokenExpired   = "expired"         // by its date
+	TokenRevoked   = "revoked"         // refused before its date
+	TokenReconnect = "needs_reconnect" // refused, and nobody can tell why; or its record is damaged
+	TokenMissing   = "missing"         // not connected, or a site has to be chosen
+	TokenUnknown   = "unknown"         // it was not used yet
+)
+
+// Works reports whether Confluence can be expected to take it.
+func (t TokenState) Works() bool {
+	return t.State == TokenValid || t.State == TokenEndsSoon || t.State == TokenUnknown
 }
 
 // Connections of an [Integration].
@@ -46,8 +72,8 @@ const (
 )
 
 // IntegrationOf shows one, with how it runs where it does.
-func IntegrationOf(i registry.Integration, running []connections.Status) Integration {
-	out := Integration{ID: i.ID, Name: i.Name, Source: "api", Connection: notConnected, Settings: i.Values}
+func IntegrationOf(i registry.Integration, token TokenState, running []connections.Status) Integration {
+	out := Integration{ID: i.ID, Name: i.Name, Source: "api", Connection: notConnected, Token: token, Settings: i.Values}
 	if out.Settings.Spaces == nil {
 		out.Settings.Spaces = []string{}
 	}
@@ -60,7 +86,7 @@ func IntegrationOf(i registry.Integration, running []connections.Status) Integra
 	}
 	out.Connection = byToken
 	if !i.HasToken {
-		out.Connection = byOAuth
+		out.Connection, out.Settings.BaseURL = byOAuth, running[at].BaseURL // the site of the grant, wherever it was to lead
 	}
 	out.Account, out.Sync = cmp.Or(running[at].AccountName, running[at].Account), running[at].Sync
 	return out
@@ -81,7 +107,7 @@ func (s *Surface) listIntegrations(request) (answer, error) {
 	running := s.cfg.Runner.Status()
 	out := []Integration{}
 	for _, i := range s.cfg.Integrations.List() {
-		out = append(out, IntegrationOf(i, running))
+		out = append(out, IntegrationOf(i, s.cfg.Token(i), running))
 	}
 	return answer{body: map[string]any{"integrations": out}}, nil
 }
@@ -95,7 +121,7 @@ func (s *Surface) showIntegration(r request) (answer, error) {
 }
 
 func (s *Surface) shown(status int, i registry.Integration) answer {
-	return answer{status: status, body: IntegrationOf(i, s.cfg.Runner.Status())}
+	return answer{status: status, body: IntegrationOf(i, s.cfg.Token(i), s.cfg.Runner.Status())}
 }
 
 // saved is the body of POST and PATCH.
@@ -112,7 +138,11 @@ func (s *Surface) addIntegration(r request) (answer, error) {
 	if in.Name == nil {
 		return answer{}, wrong("There is no name", `Send {"name": "acme", "settings": {"type": "confluence", "baseUrl": "…"}}.`)
 	}
-	made, err := s.cfg.Integrations.Add(r.Context(), *in.Name, in.Settings)
+	var made registry.Integration
+	err := s.cfg.Recorder.Record(r.Context(), r.caller, "integrations.add", *in.Name, func() (err error) {
+		made, err = s.cfg.Integrations.Add(r.Context(), *in.Name, in.Settings)
+		return err
+	})
 	if err != nil {
 		return answer{}, err
 	}
@@ -132,7 +162,11 @@ func (s *Surface) changeIntegration(r request) (answer, error) {
 	if in.Name != nil && *in.Name != now.Name {
 		return answer{}, wrong("An integration keeps its name: attributes and agents refer to it", "Leave name out, or make another integration.")
 	}
-	changed, err := s.cfg.Integrations.Change(r.Context(), now.Name, in.Settings)
+	var changed registry.Integration
+	err = s.cfg.Recorder.Record(r.Context(), r.caller, "integrations.change", now.Name, func() (err error) {
+		changed, err = s.cfg.Integrations.Change(r.Context(), now.Name, in.Settings)
+		return err
+	})
 	if err != nil {
 		return answer{}, err
 	}
@@ -141,11 +175,15 @@ func (s *Surface) changeIntegration(r request) (answer, error) {
 }
 
 func (s *Surface) removeIntegration(r request) (answer, error) {
-	name := r.PathValue("id")
-	if err := s.cfg.Integrations.Remove(r.Context(), name); err != nil {
+	i, err := s.cfg.Integrations.Find(r.PathValue("id"))
+	if err != nil {
 		return answer{}, err
 	}
-	s.cfg.Logger.Info("integration removed", "integration", name, "by", r.caller.Agent)
+	err = s.cfg.Recorder.Record(r.Context(), r.caller, "integrations.remove", i.Name, func() error { return s.cfg.Integrations.Remove(r.Context(), i.Name) })
+	if err != nil {
+		return answer{}, err
+	}
+	s.cfg.Logger.Info("integration removed", "integration", i.Name, "by", r.caller.Agent)
 	return answer{}, nil
 }
 

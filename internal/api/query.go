@@ -20,8 +20,11 @@ type Answer struct {
 	Results    []Result `json:"results"`
 	Total      int      `json:"total"` // pages that match and that the caller may see; -1 where rules hide some
 	NextCursor string   `json:"next_cursor"`
-	Near       bool     `json:"near,omitempty"` // nothing had the words, so words that look alike were taken
-	Cut        bool     `json:"cut,omitempty"`  // the question was too costly and answered in part
+	Near       bool     `json:"near,omitempty"`        // nothing had the words, so words that look alike were taken
+	Cut        bool     `json:"cut,omitempty"`         // the question was too costly and answered in part
+	Titles     bool     `json:"titles_only,omitempty"` // the index is being built: the words were looked for in titles only
+	Incomplete bool     `json:"incomplete,omitempty"`  // a site was not read to its end yet: there may be more
+	Notice     string   `json:"notice,omitempty"`      // what is wrong with what was searched
 	Facets     []Facet  `json:"facets,omitempty"`
 }
 
@@ -50,16 +53,17 @@ type Result struct {
 	Text        string   `json:"text"`
 	Version     int      `json:"version"`
 	Updated     string   `json:"updated"`
-	AgeSeconds  int64    `json:"age_seconds"` // since the page was last read from Confluence
+	AgeSeconds  int64    `json:"age_seconds"`     // since the page was last read from Confluence
+	Stale       bool     `json:"stale,omitempty"` // who may see it was read longer ago than aclMaxAge
 }
 
 // AnswerOf shows what was found at a time.
 func AnswerOf(a retrieve.Answer, now time.Time) Answer {
-	out := Answer{Results: make([]Result, 0, len(a.Results)), Total: a.Total, NextCursor: a.Next, Near: a.Near, Cut: a.Cut}
+	out := Answer{Results: make([]Result, 0, len(a.Results)), Total: a.Total, NextCursor: a.Next, Notice: a.Notice, Near: a.Near, Cut: a.Cut, Titles: a.Titles, Incomplete: a.Unread}
 	for _, r := range a.Results {
 		out.Results = append(out.Results, Result{Rank: r.Rank, PageID: r.PageID, Title: r.Title, Space: r.SpaceKey, URL: r.URL, Anchor: r.Anchor,
 			HeadingPath: r.HeadingPath, Text: r.Text, Version: r.Version, Updated: r.Updated.UTC().Format(time.RFC3339),
-			AgeSeconds: max(0, int64(now.Sub(r.ReadAt)/time.Second))})
+			AgeSeconds: max(0, int64(now.Sub(r.ReadAt)/time.Second)), Stale: r.Stale})
 	}
 	for _, f := range a.Facets {
 		shown := Facet{Name: f.Name, Counts: make([]Count, 0, len(f.Counts))}

@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -70,11 +71,12 @@ func (s *Service) stillRight(ctx context.Context, r Request) (Event, error) {
 	return Event{}, nil
 }
 
-// prepare keeps a panic in: nothing was started by it.
+// prepare keeps a panic in: nothing was started by it. The log learns where it
+// happened, and not what it said, which may hold anything.
 func (s *Service) prepare(ctx context.Context, r Request) (commit func(context.Context) Event, refusal Event) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.cfg.Logger.Error("approval: preparing panicked", "cause", fmt.Sprint(cause))
+			s.cfg.Logger.Error("approval: preparing panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 			commit, refusal = nil, Event{Word: Fail, Code: "internal", Reason: "Something went wrong inside the server. Nothing was changed."}
 		}
 	}()
@@ -85,7 +87,7 @@ func (s *Service) prepare(ctx context.Context, r Request) (commit func(context.C
 func (s *Service) commit(ctx context.Context, commit func(context.Context) Event) (e Event) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.cfg.Logger.Error("approval: committing panicked", "cause", fmt.Sprint(cause))
+			s.cfg.Logger.Error("approval: committing panicked", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 			e = Event{Word: Lose, Reason: "Something went wrong inside the server while the change was made."}
 		}
 	}()

@@ -2,8 +2,6 @@ package approval_test
 
 import (
 	"context"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,24 +10,6 @@ import (
 
 	"confluence-mcp/internal/approval"
 )
-
-// logBuffer is a log that is read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // TestRefusedVerdictsAreTold: a verdict that is refused changes nothing, makes
 // nothing, and stands in the log with who tried and why not.
@@ -50,7 +30,7 @@ func TestRefusedVerdictsAreTold(t *testing.T) {
 			_, err := o.Approve(context.Background(), v)
 			require.Error(t, err)
 			assert.Contains(t, o.logs.String(), "approval verdict refused")
-			assert.Contains(t, o.logs.String(), "code="+c.code)
+			assert.Contains(t, o.logs.String(), "refusal="+c.code)
 			assert.Contains(t, o.logs.String(), v.By.Principal)
 			assert.Zero(t, o.world.count())
 		})

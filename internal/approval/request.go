@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
 
@@ -88,6 +89,7 @@ type Private struct {
 	Args   json.RawMessage `json:"args,omitempty"` // normalised; what will run
 	Diff   string          `json:"diff"`           // what the approver sees, whole
 	Caller identity.Caller `json:"caller"`         // as whom it runs
+	Page   string          `json:"page,omitempty"` // id of the page it is on or belongs to
 	Result Result          `json:"result"`
 }
 
@@ -175,4 +177,15 @@ type Filter struct {
 func (r Request) Mark() string {
 	sum := sha256.Sum256([]byte("mark of approval " + r.ID))
 	return "[mcp-" + hex.EncodeToString(sum[:6]) + "]"
+}
+
+// Unmarked is a text without anything like a [Request.Mark]. What callers write
+// where marks stand goes through it, so that nobody makes another change pass
+// for an approved one whose outcome was lost.
+func Unmarked(text string) string {
+	like := regexp.MustCompile(`(?i)\[mcp-[0-9a-f]*\]`)
+	for like.MatchString(text) { // taking one out may close another
+		text = like.ReplaceAllString(text, "")
+	}
+	return text
 }

@@ -186,7 +186,7 @@ func (s *Service) decide(ctx context.Context, v Verdict, word Word) (Request, er
 	r, err := s.verdict(ctx, v, word)
 	var no *confluence.Error
 	if errors.As(err, &no) {
-		s.cfg.Logger.WarnContext(ctx, "approval verdict refused", "approval", v.ID, "verdict", word, "by", v.By.Principal, "code", no.StableCode())
+		s.cfg.Logger.WarnContext(ctx, "approval verdict refused", "approval", v.ID, "verdict", word, "by", v.By.Principal, "refusal", no.StableCode())
 	}
 	return r, err
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +15,7 @@ import (
 
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/store"
 )
@@ -73,7 +71,7 @@ func (p *people) MayAsk(context.Context, identity.Caller) (bool, error) { return
 
 // office is a service with everything around it.
 type office struct {
-	logs  logBuffer
+	logs  planted.Log
 	t     *testing.T
 	world *world
 	who   *people
@@ -388,35 +386,4 @@ func TestSweepExpiresAndForgets(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 	cancel()
 	<-done
-}
-
-func TestNotificationsAreSignedRepeatedAndHoldNoText(t *testing.T) {
-	var mu sync.Mutex
-	var bodies []string
-	fails := 2
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		b, _ := io.ReadAll(r.Body)
-		assert.Equal(t, approval.Sign("s3cret", r.Header.Get(approval.TimestampHeader), b), r.Header.Get(approval.SignatureHeader))
-		if fails--; fails >= 0 {
-			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-			return
-		}
-		bodies = append(bodies, string(b))
-	}))
-	defer hook.Close()
-	b := approval.NewBell(approval.BellConfig{Hooks: map[string]approval.Hook{"bot": {URL: hook.URL + "/h", Secret: "s3cret"}}, Now: func() time.Time { return start }, Pause: time.Millisecond})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { b.Run(ctx); close(done) }()
-	b.Tell(approval.Request{ID: "1", State: approval.Pending, Requester: approval.Person{Agent: "another"}})
-	b.Tell(approval.Request{ID: "2", State: approval.Pending, Requester: agent, Tool: "confluence_update_page", Resource: "page 1",
-		Summary: "canary", Reason: "canary", Private: approval.Private{Diff: "canary", Args: json.RawMessage(`"canary"`)}})
-	require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(bodies) == 1 }, 5*time.Second, 5*time.Millisecond)
-	cancel()
-	<-done
-	assert.Contains(t, bodies[0], `"event":"approval.pending","approval_id":"2"`)
-	assert.NotContains(t, bodies[0], "canary")
-	assert.Negative(t, fails)
 }

@@ -47,6 +47,7 @@ type Entry struct {
 	Client         string    `json:"client,omitempty"`      // what the client calls itself; never trusted
 	Cost           uint64    `json:"cost,omitempty"`        // worst case, in CEL's units, of the rules that were evaluated
 	EvalMicros     int64     `json:"eval_us,omitempty"`     // time policy took
+	TraceID        string    `json:"trace_id,omitempty"`    // of the W3C trace the request belongs to, 32 hex digits
 	Facts          Facts     `json:"facts,omitzero"`
 }
 
@@ -72,6 +73,7 @@ type Facts struct {
 	RemovedRatio    float64 `json:"removed_ratio,omitempty"`
 	ReadRestricted  bool    `json:"read_restricted,omitempty"`
 	ReadExternal    bool    `json:"read_external,omitempty"`
+	Undoes          string  `json:"undoes,omitempty"` // id of the change that this call undoes
 }
 
 // Outcome is what came of an entry that was allowed to run.

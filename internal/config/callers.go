@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
+	"confluence-mcp/internal/reach"
 	"confluence-mcp/internal/seal"
 )
 
@@ -140,22 +140,36 @@ func (s Source) agent(a fileAgent) (Agent, error) {
 	return made, nil
 }
 
-func checkAgent(a fileAgent, seen map[string]bool) error {
-	ways := 0
+// thisMachine is the agent of the command line, as identity.Local.
+const thisMachine = "local"
+
+// ways is in how many ways an agent says who it is.
+func (a fileAgent) ways() int {
+	n := 0
 	for _, given := range []bool{a.Key != "", a.KeyHash != "", a.OIDC != nil, a.Proxy != nil} {
 		if given {
-			ways++
+			n++
 		}
 	}
-	account := a.Proxy != nil || a.OIDC != nil && a.OIDC.Account.Integration != ""
+	return n
+}
+
+// forPeople reports whether it stands for people with accounts of their own.
+func (a fileAgent) forPeople() bool {
+	return a.Proxy != nil || a.OIDC != nil && a.OIDC.Account.Integration != ""
+}
+
+func checkAgent(a fileAgent, seen map[string]bool) error {
 	switch {
 	case seen[a.Name]:
 		return errors.New("the name is used twice")
-	case ways != 1:
+	case a.Name == thisMachine:
+		return errors.New("the name stands for this machine's command line; choose another")
+	case a.ways() != 1:
 		return errors.New("give exactly one of key, key_hash, oidc and proxy")
 	case a.ActForUsers && a.Identity.User != "":
 		return errors.New("act_for_users and identity exclude each other")
-	case account && (a.ActForUsers || a.Identity.User != ""):
+	case a.forPeople() && (a.ActForUsers || a.Identity.User != ""):
 		return errors.New("people bring their own account, which excludes act_for_users and identity")
 	case a.Proxy != nil && (a.Admin || a.Approver):
 		return errors.New("a proxy names people for reading and writing; admin and approver need a key or oidc")
@@ -217,12 +231,8 @@ func (s Source) notify(a fileAgent) (Notify, error) {
 	if a.Notify.URL == "" {
 		return Notify{}, nil
 	}
-	u, err := url.Parse(a.Notify.URL)
-	if err != nil || u.Host == "" || u.User != nil {
-		return Notify{}, errors.New("the url is not valid")
-	}
-	if ip, _ := netip.ParseAddr(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && !ip.IsLoopback() {
-		return Notify{}, errors.New("the url must be https")
+	if _, err := reach.CheckURL(a.Notify.URL); err != nil {
+		return Notify{}, err
 	}
 	secret, err := s.secret(a.Notify.Secret)
 	return Notify{URL: a.Notify.URL, Secret: secret}, err

@@ -36,6 +36,7 @@ const (
 	DefaultIntegration  = "default" // name of the integration the environment describes
 	maxSecretFileBytes  = 64 << 10
 	visibilityAdminOnly = "connected-admin-only"
+	opaqueSeal          = "seal"
 )
 
 // Config is everything an admin decides. DataDir and ProfilesDir are absolute
@@ -82,9 +83,15 @@ type Integration struct {
 	BaseURL            string
 	Username           string
 	Token              seal.Secret
+	TokenExpires       string   // a date; empty: not known
 	Spaces             []string // empty: all
 	AccessRightsSync   bool
 	UnsyncedVisibility string
+	ServiceWrites      bool   // the connecting account writes for callers without a credential
+	OpaqueAncestors    string // seal, trust or verify: what stands below a node whose restrictions cannot be read
+	HonourSuperGroup   bool   // Data Center: confluence-administrators see everything here too
+	ACLMaxAge          string // of rights, after which answers are marked as stale
+	ACLHardMaxAge      string // after which nobody is shown anything by them
 }
 
 // Sync is the rhythm of the mirror.

@@ -89,16 +89,27 @@ func TestRefusals(t *testing.T) {
 		{"missing secret file", "integrations:\n  - {name: a, baseUrl: https://x, token: \"file:gone\"}\n", nil, "secret file gone"},
 		{"agent without profile", "agents:\n  - {name: a, key: \"${K}\"}\n", map[string]string{"K": "k"}, "missing property 'profile'"},
 		{"agent without key", "agents:\n  - {name: a, profile: read-only}\n", nil, "exactly one of key, key_hash, oidc and proxy"},
+		{"agent called as this machine", "agents:\n  - {name: local, profile: read-only, key: \"${K}\"}\n", map[string]string{"K": "k"}, "stands for this machine's command line"},
 		{"a name like an id", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: \"2\", baseUrl: https://y}\n", nil, "c.yaml:3:12: integrations.1.name: the value does not have the form ^([A-Za-z]|[0-9]+[A-Za-z._-])[A-Za-z0-9._-]*$ (letters, digits and . _ - after a letter or digit; not digits alone, which are read as the id of an integration)"},
 		{"a long name like an id", "integrations:\n  - {name: \"0042\", baseUrl: https://y}\n", nil, "not digits alone"},
 		{"a name too long", "integrations:\n  - {name: " + strings.Repeat("a", 64) + ", baseUrl: https://y}\n", nil, "maxLength: got 64, want 63"},
 		{"two names", "integrations:\n  - {name: a, baseUrl: https://x}\n  - {name: a, baseUrl: https://y}\n", nil, "used twice"},
 		{"both identities", "agents:\n  - {name: a, profile: p, key: \"${K}\", act_for_users: true, identity: {integration: i, user: u}}\n", map[string]string{"K": "k"}, "exclude each other"},
 		{"hook in the open", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"http://hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "must be https"},
-		{"hook with a name in it", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://u:p@hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "not valid"},
+		{"hook with a name in it", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://u:p@hooks.example\", secret: \"${K}\"}}\n", map[string]string{"K": "k"}, "user name"},
 		{"hook without secret", "agents:\n  - {name: a, profile: p, key: \"${K}\", notify: {url: \"https://hooks.example\"}}\n", map[string]string{"K": "k"}, "missing property 'secret'"},
 		{"approvals for ever", "approvals: {expires: 1000h}\n", nil, "to 168h"},
 		{"short interval", "sync: {interval: 5s}\n", nil, "at least a minute"},
+		{"an unknown policy for folders", ofRights("opaqueAncestors: open"), nil, "c.yaml:2:82: integrations.0.opaqueAncestors: value must be one of 'seal', 'trust', 'verify'"},
+		{"a policy for folders in capitals", ofRights("opaqueAncestors: Trust"), nil, "integrations.0.opaqueAncestors"},
+		{"a super group by name", ofRights("honourSuperGroup: confluence-administrators"), nil, "integrations.0.honourSuperGroup: got string, want boolean"},
+		{"an age in days", ofRights("aclMaxAge: 1d"), nil, "integrations.0.aclMaxAge"},
+		{"an age of nothing", ofRights("aclMaxAge: 0s"), nil, "aclMaxAge: \"0s\" is not a duration from a minute to 2160h"},
+		{"rights for ever", ofRights("aclHardMaxAge: 2161h"), nil, "aclHardMaxAge: \"2161h\" is not a duration from a minute to 2160h"},
+		{"hidden before it is marked", ofRights("aclMaxAge: 48h, aclHardMaxAge: 24h"), nil, "aclMaxAge is longer than aclHardMaxAge"},
+		{"hidden by the default before it is marked", ofRights("aclMaxAge: 169h"), nil, "aclMaxAge is longer than aclHardMaxAge"},
+		{"hidden between two passes", ofRights("aclMaxAge: 5m, aclHardMaxAge: 15m"), nil, "not longer than the time between two passes (sync.interval, 15m0s)"},
+		{"a setting that is spelt otherwise", ofRights("acl_max_age: 24h"), nil, "unknown key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := config.Load(source("c.yaml", c.env, map[string]string{"c.yaml": c.file}))
@@ -110,6 +121,24 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err := config.Load(source("nowhere.yaml", nil, nil))
 	assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
+}
+
+// ofRights is a file with settings about synced rights.
+func ofRights(settings string) string {
+	return "integrations:\n  - {name: a, baseUrl: https://x, enableAccessRightsSync: true, " + settings + "}\n"
+}
+
+func TestSettingsOfSyncedRights(t *testing.T) {
+	for settings, want := range map[string]config.Integration{
+		"spaces: [A]": {OpaqueAncestors: "seal", ACLMaxAge: "24h", ACLHardMaxAge: "168h"},
+		"opaqueAncestors: verify, honourSuperGroup: true, aclMaxAge: 90m, aclHardMaxAge: 2160h": {OpaqueAncestors: "verify", HonourSuperGroup: true, ACLMaxAge: "90m", ACLHardMaxAge: "2160h"},
+		"opaqueAncestors: trust, honourSuperGroup: false, aclHardMaxAge: 24h":                   {OpaqueAncestors: "trust", ACLMaxAge: "24h", ACLHardMaxAge: "24h"},
+	} {
+		c, err := config.Load(source("c.yaml", nil, map[string]string{"c.yaml": ofRights(settings)}))
+		require.NoError(t, err)
+		got := c.Integrations[0]
+		assert.Equal(t, want, config.Integration{OpaqueAncestors: got.OpaqueAncestors, HonourSuperGroup: got.HonourSuperGroup, ACLMaxAge: got.ACLMaxAge, ACLHardMaxAge: got.ACLHardMaxAge}, settings)
+	}
 }
 
 // TestNamesBesideIds: a name may begin with digits, an agent may be called by

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/seal"
 )
 
@@ -33,7 +34,8 @@ func (s Source) environment(c *Config) error {
 	if holdsCredentials(s.Getenv(EnvURL)) {
 		return invalid(EnvURL+" holds a user name or password", "Write the address alone; set "+EnvUsername+" and "+EnvAPIToken+" beside it.", nil)
 	}
-	i := Integration{Name: DefaultIntegration, BaseURL: s.Getenv(EnvURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(EnvSpaces))}
+	i := Integration{Name: DefaultIntegration, BaseURL: s.Getenv(EnvURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(EnvSpaces)),
+		OpaqueAncestors: opaqueSeal, ACLMaxAge: confluence.DefaultRightsAge, ACLHardMaxAge: confluence.DefaultRightsHardAge}
 	if s.Getenv(EnvSpaces) != "" && len(i.Spaces) == 0 { // none named must not mean all
 		return invalid(EnvSpaces+" is set, but names no space", "Set it to space keys with commas between, or unset it for all spaces.", nil)
 	}

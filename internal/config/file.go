@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"confluence-mcp/internal/confluence"
 )
 
 // file is the shape of the YAML; the schema has checked it before it is filled.
@@ -54,6 +56,12 @@ type fileIntegration struct {
 	Spaces             []string `yaml:"spaces"`
 	AccessRightsSync   bool     `yaml:"enableAccessRightsSync"`
 	UnsyncedVisibility string   `yaml:"unsyncedVisibility"`
+	ServiceWrites      bool     `yaml:"service_writes"`
+	TokenExpires       string   `yaml:"token_expires"`
+	OpaqueAncestors    string   `yaml:"opaqueAncestors"`
+	HonourSuperGroup   bool     `yaml:"honourSuperGroup"`
+	ACLMaxAge          string   `yaml:"aclMaxAge"`
+	ACLHardMaxAge      string   `yaml:"aclHardMaxAge"`
 }
 
 // Atlassian's own addresses; a file changes them only for tests.
@@ -160,7 +168,7 @@ func (s Source) fillIntegrations(c *Config, from []fileIntegration) error {
 			return invalid(fmt.Sprintf("integrations: the name %q is used twice", i.Name), "Give each integration its own name.", nil)
 		}
 		seen[i.Name] = true
-		made, err := s.integration(i)
+		made, err := s.integration(i, c.Sync.Interval)
 		if err != nil {
 			return invalid(fmt.Sprintf("integration %s: %v", i.Name, err), "Correct it in "+s.File+".", err)
 		}
@@ -169,7 +177,7 @@ func (s Source) fillIntegrations(c *Config, from []fileIntegration) error {
 	return nil
 }
 
-func (s Source) integration(i fileIntegration) (Integration, error) {
+func (s Source) integration(i fileIntegration, interval time.Duration) (Integration, error) {
 	base, err := s.value(i.BaseURL)
 	if err != nil {
 		return Integration{}, fmt.Errorf("baseUrl: %w", err)
@@ -185,8 +193,15 @@ func (s Source) integration(i fileIntegration) (Integration, error) {
 	if err != nil {
 		return Integration{}, fmt.Errorf("token: %w", err)
 	}
-	return Integration{Name: i.Name, BaseURL: base, Username: user, Token: token, Spaces: i.Spaces,
-		AccessRightsSync: i.AccessRightsSync, UnsyncedVisibility: orDefault(i.UnsyncedVisibility, visibilityAdminOnly)}, nil
+	if _, hard, err := confluence.RightsAges(i.ACLMaxAge, i.ACLHardMaxAge); err != nil {
+		return Integration{}, err
+	} else if hard <= interval {
+		return Integration{}, fmt.Errorf("aclHardMaxAge: %s is not longer than the time between two passes (sync.interval, %s), so nothing would be shown most of the time", hard, interval)
+	}
+	return Integration{Name: i.Name, BaseURL: base, Username: user, Token: token, TokenExpires: i.TokenExpires, Spaces: i.Spaces,
+		AccessRightsSync: i.AccessRightsSync, UnsyncedVisibility: orDefault(i.UnsyncedVisibility, visibilityAdminOnly),
+		OpaqueAncestors: orDefault(i.OpaqueAncestors, opaqueSeal), HonourSuperGroup: i.HonourSuperGroup, ServiceWrites: i.ServiceWrites,
+		ACLMaxAge: orDefault(i.ACLMaxAge, confluence.DefaultRightsAge), ACLHardMaxAge: orDefault(i.ACLHardMaxAge, confluence.DefaultRightsHardAge)}, nil
 }
 
 // holdsCredentials finds what stands before an @: addresses are printed, and

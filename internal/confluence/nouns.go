@@ -4,9 +4,10 @@ import "time"
 
 // Content types of a [Page] and a [Node].
 const (
-	TypePage     = "page"
-	TypeBlogPost = "blogpost"
-	TypeFolder   = "folder"
+	TypePage       = "page"
+	TypeBlogPost   = "blogpost"
+	TypeFolder     = "folder"
+	TypeAttachment = "attachment" // of versions
 )
 
 // Content states.
@@ -34,7 +35,8 @@ type Version struct {
 // client from SpaceID. ParentID is empty for a home page, a blog post and
 // anything in the trash; ParentType may be a folder or another node that is
 // not a page. WebURL is the address a person opens. ReadAt is when a copy of it
-// was read from Confluence; zero when it was read just now.
+// was read from Confluence; zero when it was read just now. Stale says that who may
+// see it was read too long ago to be relied on without a word.
 type Page struct {
 	ID         string
 	Type       string
@@ -53,6 +55,7 @@ type Page struct {
 	BodySize   int // bytes of the whole body where Body is a part of it; else 0
 	WebURL     string
 	ReadAt     time.Time
+	Stale      bool
 }
 
 // Node is one entry of a page tree: a page, folder, whiteboard, database or
@@ -68,7 +71,7 @@ type Node struct {
 }
 
 // Space is a space. ID is numeric in v1 and a string in v2 of the same number;
-// here it is always the string. ReadAt is as in a [Page].
+// here it is always the string. ReadAt and Stale are as in a [Page].
 type Space struct {
 	ID          string
 	Key         string
@@ -79,6 +82,7 @@ type Space struct {
 	Description string
 	WebURL      string
 	ReadAt      time.Time
+	Stale       bool
 }
 
 // Label is a label on content. Only prefix "global" is visible to everybody.
@@ -121,6 +125,7 @@ type Attachment struct {
 	Size      int64
 	Comment   string
 	Version   Version
+	Pinned    bool // for a download: this very version is meant, not the current one
 	WebURL    string
 }
 
@@ -152,7 +157,7 @@ type Restriction struct {
 // Hit is one row of a search. Excerpt is plain text: highlighting marks and
 // HTML escapes are removed by the client.
 //
-// ReadAt is as in a [Page]. Where Version is set, the excerpt is the best passage
+// ReadAt and Stale are as in a [Page]. Where Version is set, the excerpt is the best passage
 // of that version, and the fields after it say where it stands.
 type Hit struct {
 	ID       string
@@ -164,6 +169,7 @@ type Hit struct {
 	WebURL   string
 
 	ReadAt      time.Time
+	Stale       bool
 	Version     int
 	HeadingPath []string // headings above the passage, outermost first
 	Anchor      string   // address of the passage
@@ -171,26 +177,33 @@ type Hit struct {
 }
 
 // Template is a content template; Body is storage and may hold template
-// variables.
+// variables. A template of the site has no SpaceKey; SpaceType is empty where
+// Confluence does not say it. Who wrote a template Confluence does not say.
 type Template struct {
-	ID   string
-	Name string
-	Body string
+	ID        string
+	Name      string
+	SpaceKey  string
+	SpaceType string
+	Labels    []string
+	Body      string
 }
 
 // List is one page of a listing. Next is opaque and empty at the end; a short
 // page is not the end. Total is an estimate, or -1 where Confluence gives none.
 //
 // ReadAt is when the oldest of what is listed was read from Confluence; zero
-// when that was just now. Exact, Near and Facets are said by a search in a
-// copy.
+// when that was just now. Stale says that something listed is. Exact, Near,
+// Titles and Facets are said by a search in a copy.
 type List[T any] struct {
 	Items  []T
 	Next   string
 	Total  int
 	ReadAt time.Time
-	Exact  bool // Total is no estimate
-	Near   bool // nothing had the words, so words that look alike were taken
+	Stale  bool
+	Exact  bool   // Total is no estimate
+	Near   bool   // nothing had the words, so words that look alike were taken
+	Titles bool   // the words were looked for in titles only
+	Notice string // what is wrong with what was searched, for whoever reads the answer; "" when nothing is
 	Facets []Facet
 }
 

@@ -102,6 +102,7 @@ type CommentUpdate struct {
 	Kind     string
 	Body     string // storage
 	Version  int
+	Message  string // of the new version
 	Resolved *bool
 }
 
@@ -143,9 +144,10 @@ type Upload struct {
 
 // Search is one search. CQL is the whole question, as Confluence reads it;
 // Terms says the same in fields, nil where only CQL can say it. Excerpts asks
-// for text around the match.
+// for text around the match. SpaceKey, where it is set, is a space CQL keeps to.
 type Search struct {
 	CQL      string
+	SpaceKey string
 	Terms    *Terms
 	Excerpts bool
 	Archived bool // also archived spaces

@@ -14,14 +14,18 @@ import (
 // package ingest has for them, so that a sync can be tested without a database.
 type writer struct {
 	*mirror.Writer
-	learn func(account string) // is told who the connecting account is
+	of *connection // is told who the connecting account is
 }
 
 // SetIntegration implements ingest.Mirror.
 func (w writer) SetIntegration(ctx context.Context, i guard.Integration) error {
+	if err := w.of.ownRows(ctx, w.Writer, i.Account); err != nil {
+		return err
+	}
 	err := w.Writer.SetIntegration(ctx, i)
 	if err == nil {
-		w.learn(i.Account)
+		w.of.learned.Store(&i.Account)
+		w.of.doubted.Store(false)
 	}
 	return err
 }

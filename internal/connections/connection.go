@@ -25,6 +25,7 @@ type connection struct {
 	anonymous *rest.Client
 	account   atomic.Pointer[confluence.User] // of the connected client, once it was asked
 	learned   atomic.Pointer[string]          // the account's id, once a sync has found it out
+	doubted   atomic.Bool                     // nobody knows yet whether the rows are of this account
 	asking    singleflight.Group
 
 	mu      sync.Mutex
@@ -78,26 +79,27 @@ func connectGrant(s Spec, rc rest.Config) (*connection, error) {
 // Check refuses what can't be connected, without asking Confluence.
 func Check(s Spec) error {
 	_, err := connect(s, rest.Config{})
-	if s.Token.Empty() && confluence.KindOf(err) == confluence.Expired {
-		return nil // it waits for OAuth
+	if s.Token.Empty() && confluence.KindOf(err) == confluence.Expired { // it waits for OAuth; its address is judged all the same
+		_, err = rest.New(rest.Config{Name: s.Name, BaseURL: s.BaseURL, Auth: rest.Anonymous})
 	}
 	return err
 }
 
-// Probe finds out whether an integration would work, and as whom.
+// Probe finds out whether an integration would work, and as whom; where rights
+// are synced also whether the account can read them, as [Set.TestRights].
 func Probe(ctx context.Context, s Spec, client rest.Config) (rest.Finding, error) {
 	c, err := connect(s, client)
 	if err != nil {
 		return rest.Finding{}, err
 	}
-	return c.connected.Probe(ctx)
+	return probed(ctx, c)
 }
 
 // person gives the client of one account: its own, or the connecting account's
 // when that is the same account.
 func (c *connection) person(ctx context.Context, who string) (*rest.Client, error) {
 	if c.spec.Own != nil {
-		if client, err := c.spec.Own(ctx, who); client != nil || err != nil {
+		if client, err := c.spec.Own(ctx, who); err != nil || client != nil && c.leadsHere(client) {
 			return client, err
 		}
 	}
@@ -109,6 +111,16 @@ func (c *connection) person(ctx context.Context, who string) (*rest.Client, erro
 		return c.connected, nil
 	}
 	return nil, noCredential("this server holds no credential of that user")
+}
+
+// leadsHere reports whether a client is of the integration's own site: on another
+// one the same ids are other pages.
+func (c *connection) leadsHere(client *rest.Client) bool {
+	here, there := c.connected.Describe(), client.Describe()
+	if here.ID != "" && there.ID != "" {
+		return here.ID == there.ID
+	}
+	return here.BaseURL != "" && strings.EqualFold(here.BaseURL, there.BaseURL)
 }
 
 // me asks once who the connecting account is. Callers who ask at the same time
@@ -132,6 +144,12 @@ func (c *connection) me(ctx context.Context) (confluence.User, error) {
 	case r := <-asked:
 		return r.Val.(confluence.User), r.Err
 	}
+}
+
+// readOnce reports whether all of it was read since it was connected.
+func (c *connection) readOnce(ctx context.Context) bool {
+	f := c.fill()
+	return f != nil && f.sync.ReadOnce(ctx)
 }
 
 func noCredential(message string) error {

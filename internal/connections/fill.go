@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"confluence-mcp/ingest"
@@ -37,18 +36,24 @@ type Filler struct {
 
 // filling is one integration on its way into the mirror.
 type filling struct {
-	sync     *ingest.Sync
-	writer   *mirror.Writer
-	known    guard.Integration // as the mirror was told at the start
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	complete atomic.Bool
-	wrote    chan struct{} // holds one: something was written here
+	sync    *ingest.Sync
+	writer  *mirror.Writer
+	known   guard.Integration // as the mirror was told at the start
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	wrote   chan struct{} // holds one: something was written here
 }
 
 // markSource is the mark of the mirror that says which site and account the rows
 // of an integration are of.
 const markSource = "source"
+
+// Marks of which account has read the rows, and with which credential where that
+// does not tell whose it is.
+const (
+	markReader     = "reader"
+	markCredential = "credential"
+)
 
 // Fill begins to fill a mirror, from integrations that are put later too, until
 // [Set.Close]. When it returns, nobody sees rows of an integration that is not
@@ -106,13 +111,18 @@ func (s *Set) begin(ctx context.Context, c *connection) error {
 	if err != nil {
 		return err
 	}
-	known.ID, known.Name, known.Mode = c.spec.ID, c.spec.Name, c.spec.mode()
-	if err := w.SetIntegration(ctx, known); err != nil {
+	known = c.spec.shown(known)
+	doubted, err := c.doubt(ctx, w)
+	if doubted {
+		known = guard.Integration{ID: c.spec.ID, Name: c.spec.Name, Mode: guard.OwnerOnly} // of nobody
+	}
+	if err = errors.Join(err, w.SetIntegration(ctx, known)); err != nil {
 		return err
 	}
-	sync, err := ingest.New(ingest.Config{Integration: known, Spaces: c.spec.Spaces, BlogPosts: f.Rhythm.BlogPosts, BaseURL: c.spec.BaseURL,
-		Source: c.connected, Mirror: writer{w, func(account string) { c.learned.Store(&account) }}, Now: s.client.Now, Logger: s.client.Logger,
-		Interval: f.Rhythm.Interval, FullInterval: f.Rhythm.FullInterval, Changed: f.Changed})
+	known = c.spec.shown(known)
+	sync, err := ingest.New(ingest.Config{Integration: known, Spaces: c.spec.Spaces, BlogPosts: f.Rhythm.BlogPosts, BaseURL: c.spec.address(),
+		Source: c.connected, Mirror: writer{w, c}, Now: s.client.Now, Logger: s.client.Logger,
+		HonourSuperGroup: c.spec.SuperGroup, Interval: f.Rhythm.Interval, FullInterval: f.Rhythm.FullInterval, Changed: f.Changed})
 	if err != nil {
 		return err
 	}
@@ -130,6 +140,32 @@ func ofToday(ctx context.Context, w *mirror.Writer, spec Spec) error {
 		return err
 	}
 	return w.SetMark(ctx, spec.ID, markSource, spec.source())
+}
+
+// doubt reports whether rows may have been read by another account than the
+// credential's: it is another one than last time, and does not tell whose it is.
+// Such rows are nobody's until Confluence has said who the account is.
+func (c *connection) doubt(ctx context.Context, w *mirror.Writer) (bool, error) {
+	reader, err := w.Mark(ctx, c.spec.ID, markReader)
+	credential, failed := w.Mark(ctx, c.spec.ID, markCredential)
+	doubted := reader != "" && credential != c.spec.credential()
+	c.doubted.Store(doubted)
+	return doubted, errors.Join(err, failed)
+}
+
+// ownRows drops what another account has read, and notes which one reads now.
+func (c *connection) ownRows(ctx context.Context, w *mirror.Writer, account string) error {
+	reader, err := w.Mark(ctx, c.spec.ID, markReader)
+	if err != nil || reader == account && !c.doubted.Load() {
+		return err
+	}
+	if reader != "" && reader != account {
+		if err := w.DropIntegration(ctx, c.spec.ID); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.SetMark(ctx, c.spec.ID, markSource, c.spec.source()), w.SetMark(ctx, c.spec.ID, markCredential, c.spec.credential()),
+		w.SetMark(ctx, c.spec.ID, markReader, account))
 }
 
 func (c *connection) start(sync *ingest.Sync, f *Filler, known guard.Integration) {
@@ -198,14 +234,18 @@ func (s *Set) Refresh(ctx context.Context, integration int64, who string) error 
 	return f.sync.Membership(ctx, who)
 }
 
-// Integrations lists what is connected, as the mirror shows it.
+// Integrations lists what is connected, as the mirror shows it: without those
+// whose rows may be another account's.
 func (s *Set) Integrations() []retrieve.Integration {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := make([]retrieve.Integration, 0, len(s.all))
 	for _, c := range s.all {
-		i := retrieve.Integration{Integration: guard.Integration{ID: c.spec.ID, Name: c.spec.Name, Mode: c.spec.mode()}, Edition: confluence.Cloud}
-		i.Account = c.accountID()
+		if c.doubted.Load() {
+			continue
+		}
+		i := retrieve.Integration{Integration: c.spec.shown(guard.Integration{}), Edition: c.connected.Describe().Kind}
+		i.Account, i.Unread = c.accountID(), !c.readOnce(context.Background())
 		out = append(out, i)
 	}
 	return out
@@ -213,19 +253,9 @@ func (s *Set) Integrations() []retrieve.Integration {
 
 // Complete reports whether all of an integration was read since it was
 // connected.
-func (s *Set) Complete(_ context.Context, integration int64) bool {
+func (s *Set) Complete(ctx context.Context, integration int64) bool {
 	c, err := s.byID(integration)
-	if err != nil {
-		return false
-	}
-	f := c.fill()
-	if f == nil {
-		return false
-	}
-	if !f.complete.Load() && !f.sync.Status().Complete.IsZero() {
-		f.complete.Store(true)
-	}
-	return f.complete.Load()
+	return err == nil && !c.doubted.Load() && c.readOnce(ctx)
 }
 
 // Status tells how the integrations are.
@@ -234,10 +264,7 @@ func (s *Set) Status() []Status {
 	defer s.mu.RUnlock()
 	out := make([]Status, 0, len(s.all))
 	for _, c := range s.all {
-		one := Status{ID: c.spec.ID, Name: c.spec.Name, BaseURL: c.spec.BaseURL}
-		if me := c.account.Load(); me != nil {
-			one.Account, one.AccountName = me.ID, me.Name
-		}
+		one := c.status()
 		if f := c.fill(); f != nil {
 			now := f.sync.Status()
 			one.Sync = &now
@@ -247,11 +274,36 @@ func (s *Set) Status() []Status {
 	return out
 }
 
+// Brief is one of [Set.Status] without what has to be counted; false when the
+// integration is not connected.
+func (s *Set) Brief(integration int64) (Status, bool) {
+	c, err := s.byID(integration)
+	if err != nil {
+		return Status{}, false
+	}
+	one := c.status()
+	if f := c.fill(); f != nil {
+		now := f.sync.Brief()
+		one.Sync = &now
+	}
+	return one, true
+}
+
+func (c *connection) status() Status {
+	one := Status{ID: c.spec.ID, Name: c.spec.Name, BaseURL: c.spec.address()}
+	if me := c.account.Load(); me != nil {
+		one.Account, one.AccountName = me.ID, me.Name
+	} else if id := c.learned.Load(); id != nil {
+		one.Account = *id
+	}
+	return one
+}
+
 // Status is one integration and how its sync goes.
 type Status struct {
 	ID          int64
 	Name        string
-	BaseURL     string
+	BaseURL     string // of the site that is used, by OAuth the one the grant is for
 	Account     string // the connecting account, once it is known
 	AccountName string
 	Sync        *ingest.Status // nil while there is no mirror

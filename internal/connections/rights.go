@@ -6,6 +6,7 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/store/guard"
 )
 
 // TestRights makes sure that what rights are made of can be read with an
@@ -20,7 +21,21 @@ func (s *Set) TestRights(ctx context.Context, spec Spec) error {
 	if _, err := c.connected.Probe(ctx); err != nil {
 		return err
 	}
-	one := confluence.Paging{Limit: 1}
+	return readsRights(ctx, c)
+}
+
+// probed finds out whether a connection works, rights included where they are
+// relied on.
+func probed(ctx context.Context, c *connection) (rest.Finding, error) {
+	found, err := c.connected.Probe(ctx)
+	if err == nil && c.spec.Rights {
+		err = readsRights(ctx, c)
+	}
+	return found, err
+}
+
+func readsRights(ctx context.Context, c *connection) error {
+	spec, one := c.spec, confluence.Paging{Limit: 1}
 	groups, err := c.connected.Groups(ctx, one)
 	if err != nil {
 		return missing(spec, "groups", err)
@@ -37,6 +52,24 @@ func (s *Set) TestRights(ctx context.Context, spec Spec) error {
 	for _, sp := range spaces.Items {
 		if err := grants(ctx, c.connected, sp.ID); err != nil {
 			return missing(spec, "who may view a space", err)
+		}
+	}
+	if spec.Opaque == guard.VerifyOpaque {
+		return verifies(ctx, c.connected, spec)
+	}
+	return nil
+}
+
+// verifies makes sure that Confluence tells what others than the account itself
+// may read.
+func verifies(ctx context.Context, c *rest.Client, spec Spec) error {
+	pages, err := c.Pages(ctx, confluence.PageFilter{Status: confluence.StatusCurrent}, confluence.Paging{Limit: 1})
+	if err != nil {
+		return missing(spec, "pages", err)
+	}
+	for _, p := range pages.Items {
+		if _, err := c.PermissionCheck(ctx, p.ID, anonymous, "read"); err != nil {
+			return missing(spec, "what others may read, which opaqueAncestors: verify asks", err)
 		}
 	}
 	return nil

@@ -35,6 +35,30 @@ func TestRightsAreTestedBeforeTheyAreRelied(t *testing.T) {
 	assert.Equal(t, confluence.Expired, confluence.KindOf(err), "%v", err)
 }
 
+// What an admin asks with doctor: rights that a file says are synced are looked at
+// too, and only those.
+func TestAProbeLooksAtTheRightsThatAreSynced(t *testing.T) {
+	e := emulatortest.Start(t, rightsSite)
+	e.Apply(`{"kind":"fault","match":"GET /wiki/rest/api/group*","action":{"status":403}}`)
+	spec := connections.Spec{ID: 1, Name: "acme", BaseURL: e.URL, Username: e.Email("u-root"), Token: seal.NewSecret(e.Token("u-root"))}
+	for _, synced := range []bool{false, true} {
+		spec.Rights = synced
+		s := connections.New(rest.Config{})
+		require.NoError(t, s.Put(t.Context(), spec))
+		_, before := connections.Probe(t.Context(), spec, rest.Config{})
+		_, running := s.Probe(t.Context(), spec.ID)
+		for _, err := range []error{before, running} {
+			if !synced {
+				assert.NoError(t, err)
+				continue
+			}
+			var known *confluence.Error
+			require.ErrorAs(t, err, &known)
+			assert.Equal(t, "auth.rights", known.Code)
+		}
+	}
+}
+
 func TestMissingRightsAreNamed(t *testing.T) {
 	for path, what := range map[string]string{
 		"/wiki/rest/api/group*":  "cannot read groups",

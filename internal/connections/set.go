@@ -93,6 +93,15 @@ func (s *Set) Close() {
 	}
 }
 
+// Probe finds out whether an integration works now, and as whom, as [Probe].
+func (s *Set) Probe(ctx context.Context, integration int64) (rest.Finding, error) {
+	c, err := s.byID(integration)
+	if err != nil {
+		return rest.Finding{}, err
+	}
+	return probed(ctx, c)
+}
+
 // Names lists the integrations by name, in the order they were put.
 func (s *Set) Names() []string {
 	s.mu.RLock()
@@ -138,6 +147,26 @@ func (s *Set) Shared(integration string) (tools.Site, error) {
 		return nil, err
 	}
 	return one.connected, nil
+}
+
+// Lends gives the connecting account where it writes for callers without a
+// credential of their own, nil where it does not.
+func (s *Set) Lends(integration string) *rest.Client {
+	one, err := s.find(integration)
+	if err != nil || integration == "" || !one.spec.ServiceWrites {
+		return nil
+	}
+	return one.connected
+}
+
+// Spaces are the keys of the spaces an integration is bounded to, where it is; one
+// that is not connected is bounded to none.
+func (s *Set) Spaces(integration string) (keys []string, bounded bool) {
+	one, err := s.find(integration)
+	if err != nil {
+		return nil, true
+	}
+	return slices.Clone(one.spec.Spaces), len(one.spec.Spaces) > 0
 }
 
 // Check says whether an integration is meant by a name, an id, or by nothing

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
@@ -25,6 +26,15 @@ type Spec struct {
 	Rights   bool     // access rights are synced
 	Public   bool     // without synced rights: every caller sees it
 
+	ServiceWrites bool // the account writes for callers without a credential, if Confluence lets them
+
+	// Of synced rights: what a node does whose restrictions cannot be read,
+	// whether the super group of a Data Center is honoured, and the ages of
+	// guard.Integration.
+	Opaque             guard.OpaquePolicy
+	SuperGroup         bool
+	MaxAge, HardMaxAge time.Duration
+
 	// Grant is what it is connected with instead of Username and Token; nil
 	// without OAuth.
 	Grant *Grant
@@ -43,6 +53,17 @@ type Grant struct {
 	Account string // account id
 }
 
+// Address is where people open the site, as a baseUrl is written.
+func (g *Grant) Address() string { return g.SiteURL + "/wiki" }
+
+// Same reports whether two are one account's consent for one site; nil is none.
+func (g *Grant) Same(as *Grant) bool {
+	if g == nil || as == nil {
+		return g == as
+	}
+	return g.ID == as.ID && g.CloudID == as.CloudID && g.Account == as.Account
+}
+
 // Own finds the client of a person's own account. No client and no error means
 // that the server holds no credential of that person.
 type Own func(ctx context.Context, account string) (*rest.Client, error)
@@ -58,6 +79,26 @@ func (s Spec) mode() guard.Mode {
 	return guard.OwnerOnly
 }
 
+// shown gives the rule the mirror is to show an integration by, from the one it
+// has. What has got stricter holds at once; which group is the super group is
+// found out by the sync.
+func (s Spec) shown(known guard.Integration) guard.Integration {
+	known.ID, known.Name, known.Mode = s.ID, s.Name, s.mode()
+	known.Opaque, known.MaxAge, known.HardMaxAge = s.Opaque, s.MaxAge, s.HardMaxAge
+	if !s.SuperGroup {
+		known.SuperGroup = ""
+	}
+	return known
+}
+
+// address is where people open the site that is used.
+func (s Spec) address() string {
+	if s.Grant != nil {
+		return s.Grant.Address()
+	}
+	return s.BaseURL
+}
+
 // source tells which content the rows of an integration are: another site, or
 // the same site read by another account, is other content.
 func (s Spec) source() string {
@@ -69,10 +110,20 @@ func (s Spec) source() string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// credential tells apart personal access tokens, which do not say whose they
+// are; empty for what does.
+func (s Spec) credential() string {
+	if s.Grant != nil || s.Username != "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%q %q", s.BaseURL, s.Token.Reveal())))
+	return hex.EncodeToString(sum[:16])
+}
+
 // equal reports whether nothing has to be done to get from s to t.
 func (s Spec) equal(t Spec) bool {
 	return s.ID == t.ID && s.Name == t.Name && s.BaseURL == t.BaseURL && s.Username == t.Username && s.Token.Reveal() == t.Token.Reveal() &&
-		slices.Equal(s.Spaces, t.Spaces) && s.Rights == t.Rights && s.Public == t.Public && s.grantID() == t.grantID() && s.source() == t.source()
+		slices.Equal(s.Spaces, t.Spaces) && s.Rights == t.Rights && s.Public == t.Public && s.shown(guard.Integration{}) == t.shown(guard.Integration{}) && s.SuperGroup == t.SuperGroup && s.ServiceWrites == t.ServiceWrites && s.grantID() == t.grantID() && s.source() == t.source()
 }
 
 func (s Spec) grantID() int64 {

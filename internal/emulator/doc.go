@@ -6,7 +6,8 @@
 // OAuth token through the gateway, a scoped token, nobody), checks scopes,
 // strips the gateway prefix, injects faults, keeps the clock and the journal,
 // and hands the rest to the operations of packages v1 and v2, which see only a
-// [wire.Call]. Package site is the state and who may see it; package oauth is
+// [wire.Call]. Package site is the state and who may see it; package rendered
+// shows bodies to people, included pages by their rights; package oauth is
 // the authorization server; package wiki makes large site files.
 //
 // Addresses: every site has a listener of its own. The first one is the main

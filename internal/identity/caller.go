@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,10 +32,14 @@ const (
 	CLI   = "cli"
 )
 
+// Local is the agent of everybody at this machine's command line and standard
+// streams. No other agent may be called so: it has rights a key does not give.
+const Local = "local"
+
 // Caller is the identity of one call. The zero value is nobody and is refused
 // everywhere; use [Public] for a caller who may see public content only.
 type Caller struct {
-	Agent       string // name of the configured agent; "local" over stdio
+	Agent       string // name of the configured agent; [Local] over stdio
 	Owner       string // who answers for the agent's key; compared for self-approval
 	Subject     string // whom a token or a trusted proxy names, with who vouches for it; empty for keys
 	Kind        Kind
@@ -47,6 +52,7 @@ type Caller struct {
 	Profile     string   // name of the policy profile that judges this caller
 	Transport   string
 	Client      string // what the client calls itself; for the record, never trusted
+	Trace       string // W3C trace id of the request, for the record; names nobody
 	Admin       bool   // may use admin surfaces
 	Approver    bool   // may decide approvals
 }
@@ -68,12 +74,16 @@ func (c Caller) Known() bool {
 // Subject does: people who share an agent do not share its budget.
 // [AgentOf] is the other way round.
 func (c Caller) Payer() string {
-	name := c.Agent + "|" + c.Integration + "|" + string(c.Kind) + "|" + c.AccountID
+	name := part(c.Agent) + "|" + part(c.Integration) + "|" + part(string(c.Kind)) + "|" + part(c.AccountID)
 	if c.Subject != "" {
-		name += "|" + c.Subject
+		name += "|" + part(c.Subject)
 	}
 	return name
 }
+
+// part is a piece of a name, which holds no separator: requests and identity
+// providers choose what some are made of.
+func part(s string) string { return strings.NewReplacer("%", "%25", "|", "%7C").Replace(s) }
 
 // AgentOf is the agent of a [Caller.Payer]. What all payers of one agent use
 // together is bounded too, because an agent that acts for users names them.
@@ -95,7 +105,13 @@ func (c Caller) Principal() string {
 	if len(c.Access) == 0 {
 		return name
 	}
-	attributes := slices.Compact(slices.Sorted(slices.Values(c.Access)))
-	sum := sha256.Sum256([]byte(strings.Join(attributes, "\x00")))
+	if c.Subject == "" {
+		name += "|" // the digest stands in a place of its own
+	}
+	var attributes strings.Builder
+	for _, a := range slices.Compact(slices.Sorted(slices.Values(c.Access))) {
+		attributes.WriteString(strconv.Quote(a))
+	}
+	sum := sha256.Sum256([]byte(attributes.String()))
 	return name + "|" + hex.EncodeToString(sum[:8])
 }

@@ -1,9 +1,11 @@
 package identity_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
 
 	"confluence-mcp/internal/identity"
 )
@@ -45,6 +47,47 @@ func TestPrincipalsAreToldApart(t *testing.T) {
 	same := base
 	same.Access = []string{"group-b", "group-a", "group-a"}
 	assert.Equal(t, "two", seen[same.Principal()], "order and repetition do not matter")
+}
+
+// Whatever the parts are made of, two callers who differ never have one name: it
+// is the key of what is remembered about them.
+func TestNoTwoCallersHaveOneName(t *testing.T) {
+	piece := rapid.StringOfN(rapid.SampledFrom([]rune("a|%7C\"\\\x000")), 0, 4, -1)
+	caller := rapid.Custom(func(t *rapid.T) identity.Caller {
+		return identity.Caller{Agent: piece.Draw(t, "agent"), Integration: piece.Draw(t, "integration"), Kind: rapid.SampledFrom([]identity.Kind{identity.User, identity.Nobody}).Draw(t, "kind"),
+			AccountID: piece.Draw(t, "account"), Subject: piece.Draw(t, "subject"), Access: rapid.SliceOfNDistinct(piece, 0, 2, func(s string) string { return s }).Draw(t, "access")}
+	})
+	bare := func(c identity.Caller) identity.Caller {
+		c.Access = slices.Sorted(slices.Values(c.Access))
+		return c
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		a, b := bare(caller.Draw(rt, "a")), bare(caller.Draw(rt, "b"))
+		switch rapid.IntRange(0, 3).Draw(rt, "near") { // two callers made of the same pieces
+		case 0:
+			b = a
+			b.AccountID, b.Subject = a.AccountID+"|"+a.Subject, ""
+		case 1:
+			b = a
+			b.Subject, b.Access = a.Principal()[len(a.Payer()):], nil
+		case 2:
+			b = a
+			b.Integration, b.AccountID = a.Integration+"|"+string(a.Kind), ""
+		}
+		assert.Equal(rt, assert.ObjectsAreEqual(a, b) || len(a.Access)+len(b.Access) == 0 && sameBut(a, b), a.Principal() == b.Principal(), "%#v\n%#v", a, b)
+	})
+	for _, pair := range [][2]identity.Caller{
+		{{Agent: "a", AccountID: "u|s"}, {Agent: "a", AccountID: "u", Subject: "s"}},
+		{{Agent: "a", Access: []string{"x\x00y"}}, {Agent: "a", Access: []string{"x", "y"}}},
+	} {
+		assert.NotEqual(t, pair[0].Principal(), pair[1].Principal())
+	}
+}
+
+// sameBut compares callers whose attributes are none, however that is said.
+func sameBut(a, b identity.Caller) bool {
+	a.Access, b.Access = nil, nil
+	return assert.ObjectsAreEqual(a, b)
 }
 
 func TestAttributesDoNotMakeAnotherPayer(t *testing.T) {

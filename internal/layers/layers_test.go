@@ -27,17 +27,19 @@ var allowed = map[string][]string{
 	"internal/identity":   {},
 	"internal/seal":       {"internal/confluence"},
 	"internal/redact":     {},
+	"internal/reach":      {},
 	"internal/strictyaml": {},
 	"internal/owner":      {},
 	"internal/demo":       {},
 	"internal/layers":     {},
+	"internal/madeup":     {},
 	"policies":            {},
 
 	// level 1: one subject each
 	"policy":                   {"internal/identity", "policy/profile", "policy/rule"},
 	"internal/audit":           {"internal/identity"},
-	"internal/approval":        {"internal/confluence", "internal/identity"},
-	"internal/config":          {"internal/confluence", "internal/seal", "internal/strictyaml"},
+	"internal/approval":        {"internal/confluence", "internal/identity", "internal/reach"},
+	"internal/config":          {"internal/confluence", "internal/reach", "internal/seal", "internal/strictyaml"},
 	"internal/confluence/rest": {"internal/confluence", "internal/seal"},
 
 	// level 2: who may see what is stored
@@ -48,14 +50,14 @@ var allowed = map[string][]string{
 	// level 2: what stores and what offers
 	"store":       {"store/schema", "internal/confluence", "internal/identity", "internal/audit", "internal/approval", "internal/oauth", "internal/seal"},
 	"store/index": {"store/guard", "store/mirror", "internal/confluence", "internal/identity"},
-	"tools":       {"internal/confluence", "internal/identity", "internal/markup", "policy", "internal/audit", "internal/approval"},
+	"tools":       {"internal/confluence", "internal/identity", "internal/markup", "policy", "policy/taint", "internal/audit", "internal/approval"},
 
 	// level 2: what fills the mirror; guard is only the vocabulary of rights
 	"ingest": {"store/guard", "internal/confluence", "internal/identity", "internal/markup"},
 
 	// level 2: who is connected, and how
 	"internal/oauth": {"internal/confluence", "internal/seal"},
-	"internal/oidc":  {"internal/confluence", "internal/identity"},
+	"internal/oidc":  {"internal/confluence", "internal/identity", "internal/reach"},
 
 	// level 3: what answers from the mirror
 	"internal/retrieve": {"store/guard", "store/mirror", "store/index", "internal/confluence", "internal/identity", "internal/markup"},
@@ -63,7 +65,7 @@ var allowed = map[string][]string{
 
 	// level 3: what is connected
 	"internal/connections": {"tools", "ingest", "internal/confluence", "internal/confluence/rest", "internal/identity", "internal/seal", "internal/retrieve", "store/guard", "store/mirror"},
-	"internal/registry":    {"internal/connections", "internal/confluence", "internal/seal", "store"},
+	"internal/registry":    {"internal/connections", "internal/confluence", "internal/seal", "store", "store/guard"},
 	"internal/api":         {"internal/registry", "internal/connections", "ingest", "tools", "internal/confluence", "internal/identity", "internal/retrieve"},
 
 	// level 3: what speaks MCP

@@ -20,11 +20,12 @@ type attack struct{ what, waits string }
 // Reasons for rows whose target does not exist.
 const (
 	noExchange = "no tool reads or writes files of the host; there is no exchange folder"
-	noBrowser  = "no route hands file content to a browser"
+	noConsole  = "there is no page but the end of a sign-in: no console, no login, no session of a browser"
 )
 
-// redTeam are the rows that concern transport, callers, addresses, files,
-// queries, policy, content, parsers, secrets and connecting by OAuth. A function named Test<id>, or
+// redTeam are the rows that concern transport, callers, deputies, addresses,
+// files, queries, policy, approvals, content, parsers, secrets, the admin's
+// surface, connecting by OAuth and the rights of the mirror. A function named Test<id>, or
 // Test<id>_<id>…, covers a row.
 var redTeam = map[string]attack{
 	"A01": {what: "foreign, null and look-alike Origin"},
@@ -56,6 +57,14 @@ var redTeam = map[string]attack{
 	"B11": {what: "one subject of two issuers"},
 	"B12": {what: "a key revoked under an open stream"},
 
+	"C01": {what: "what the account sees and the caller does not, on every path"},
+	"C02": {what: "a caller that names another user"},
+	"C03": {what: "what the mirror has not, read with the account's rights"},
+	"C04": {what: "writes the account may make and the caller may not"},
+	"C05": {what: "one caller's answer given to another"},
+	"C06": {what: "one site's page through another's integration"},
+	"C07": {what: "rows of a site that was exchanged for another"},
+
 	"D01": {what: "a call that names a server"},
 	"D02": {what: "a base URL of a wrong scheme, with user or fragment"},
 	"D03": {what: "redirects inwards, sideways and to other schemes"},
@@ -74,7 +83,7 @@ var redTeam = map[string]attack{
 	"E03": {what: "file names that are paths, devices or hidden text"},
 	"E04": {what: "endless, lying and exploding downloads"},
 	"E05": {what: "archives that explode"},
-	"E06": {what: "active files handed to a browser", waits: noBrowser},
+	"E06": {what: "active files handed to a browser"},
 	"E07": {what: "executables as attachments"},
 
 	"F01": {what: "words that look like a query"},
@@ -99,6 +108,19 @@ var redTeam = map[string]attack{
 	"G09": {what: "mass deletion"},
 	"G10": {what: "an operation nobody classified"},
 
+	"H01": {what: "an approved call with other arguments"},
+	"H02": {what: "people who approve for themselves"},
+	"H03": {what: "many executions and verdicts at once"},
+	"H04": {what: "a page edited under its approval"},
+	"H05": {what: "a late approval and a clock set back"},
+	"H06": {what: "policy narrowed after an approval"},
+	"H07": {what: "rights lost after an approval"},
+	"H08": {what: "guessed ids and others' requests"},
+	"H09": {what: "changes that hide from the approver"},
+	"H10": {what: "a verdict sent twice"},
+	"H11": {what: "page text that claims an approval"},
+	"H12": {what: "a process killed while it executes"},
+
 	"I01": {what: "instructions and forged fences in page text"},
 	"I02": {what: "text nobody sees"},
 	"I03": {what: "images and links that carry data out"},
@@ -110,7 +132,7 @@ var redTeam = map[string]attack{
 	"J01": {what: "storage nested absurdly deep"},
 	"J02": {what: "an entity bomb"},
 	"J03": {what: "unknown entities and tricks with CDATA"},
-	"J04": {what: "editor JSON nested absurdly deep", waits: "the editor's JSON format is not read; bodies are storage only"},
+	"J04": {what: "editor JSON nested absurdly deep"},
 	"J05": {what: "tables that cost the square of their size"},
 	"J06": {what: "broken text encoding"},
 	"J07": {what: "external entities"},
@@ -127,6 +149,16 @@ var redTeam = map[string]attack{
 	"K09": {what: "a token endpoint that echoes secrets"},
 	"K10": {what: "secrets on the command line"},
 
+	"L01": {what: "changes sent by pages of other sites"},
+	"L02": {what: "markup in names shown to an administrator", waits: noConsole},
+	"L03": {what: "answers framed by another page"},
+	"L04": {what: "a login that leads elsewhere", waits: noConsole},
+	"L05": {what: "a session cookie that is stolen or kept", waits: noConsole},
+	"L06": {what: "guessed logins", waits: noConsole},
+	"L07": {what: "administration without the right"},
+	"L08": {what: "methods in headers and unknown methods"},
+	"L09": {what: "reading that changes something"},
+
 	"M01": {what: "a callback nobody waits for, or a second one"},
 	"M02": {what: "a consent begun in another browser"},
 	"M03": {what: "a code without its verifier"},
@@ -137,10 +169,23 @@ var redTeam = map[string]attack{
 	"M08": {what: "tokens left on the disk after a disconnect"},
 	"M09": {what: "a reconnection as another account"},
 	"M10": {what: "an answer of another issuer"},
+
+	"N01": {what: "an open page below a restricted one"},
+	"N02": {what: "restrictions at several heights of one path"},
+	"N03": {what: "an ancestor whose restrictions cannot be read"},
+	"N04": {what: "a restriction longer than one answer"},
+	"N05": {what: "a page moved below a restricted one"},
+	"N06": {what: "groups renamed, deleted and nested, people deactivated"},
+	"N07": {what: "a space that becomes private"},
+	"N08": {what: "a space open to anonymous people on a site that is not"},
+	"N09": {what: "numbers and times that tell hidden from absent"},
+	"N10": {what: "files and labels of a hidden page"},
+	"N11": {what: "settings saved without the switch of access rights"},
+	"N12": {what: "an answer kept for callers with other rights"},
 }
 
 // rowsInSections is how many rows the list has in each section held here.
-var rowsInSections = map[byte]int{'A': 15, 'B': 12, 'D': 12, 'E': 7, 'F': 10, 'G': 10, 'I': 7, 'J': 8, 'K': 10, 'M': 10}
+var rowsInSections = map[byte]int{'A': 15, 'B': 12, 'C': 7, 'D': 12, 'E': 7, 'F': 10, 'G': 10, 'H': 12, 'I': 7, 'J': 8, 'K': 10, 'L': 9, 'M': 10, 'N': 12}
 
 // idOfTest finds the ids at the beginning of a test's name.
 var idOfTest = regexp.MustCompile(`^_?([A-N]\d\d)(_|[A-Z]|$)`)
@@ -213,6 +258,36 @@ func TestRedTeamLedgerIsWhole(t *testing.T) {
 		}
 	}
 	assert.Len(t, redTeam, total)
+}
+
+// TestD10_D12_NoProxyOfTheEnvironmentAndNoUncheckedCertificate: what goes out of
+// the product goes through clients that it makes itself, which use no proxy that
+// nobody configured; and no switch of it lets a certificate pass that nobody knows.
+func TestD10_D12_NoProxyOfTheEnvironmentAndNoUncheckedCertificate(t *testing.T) {
+	loose := map[string][]string{
+		"http": {"ProxyFromEnvironment", "DefaultTransport", "DefaultClient", "Get", "Head", "Post", "PostForm"},
+		"tls":  {"Dial", "DialWithDialer", "Client"},
+	}
+	clients := 0
+	for _, s := range sources(t) {
+		if s.test() || strings.HasPrefix(s.pkg, "internal/emulator") {
+			continue
+		}
+		assert.NotContains(t, string(s.text), "InsecureSkip"+"Verify", s.name)
+		assert.NotContains(t, string(s.text), "x/net/http/httpproxy", s.name)
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Obj == nil {
+					assert.NotContains(t, loose[pkg.Name], sel.Sel.Name, "%s: %s.%s", s.fset.Position(n.Pos()), pkg.Name, sel.Sel.Name)
+					if pkg.Name == "http" && sel.Sel.Name == "Transport" {
+						clients++
+					}
+				}
+			}
+			return true
+		})
+	}
+	assert.GreaterOrEqual(t, clients, 5, "the clients were looked at")
 }
 
 func TestIDsOfTests(t *testing.T) {

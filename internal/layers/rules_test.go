@@ -5,6 +5,8 @@ import (
 	"go/ast"
 	"go/token"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -235,4 +237,20 @@ func TestNoSkipsAndNoSleeps(t *testing.T) {
 			assert.NotContains(t, text, "t."+"Skip", "%s: only the checks on ../shared may be left out, loudly", s.name)
 		}
 	}
+}
+
+// TestTheReadmeKnowsEveryFolder, and stays a page.
+func TestTheReadmeKnowsEveryFolder(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	require.NoError(t, err)
+	readme := string(text)
+	for _, s := range sources(t) {
+		parts := strings.Split(s.pkg, "/")
+		name := parts[0]
+		if name == "internal" {
+			name = parts[1]
+		}
+		assert.Regexp(t, "[`/]"+regexp.QuoteMeta(name)+"[`/]", readme, s.pkg)
+	}
+	assert.LessOrEqual(t, strings.Count(readme, "\n"), 60)
 }

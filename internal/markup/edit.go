@@ -340,21 +340,26 @@ func (e *editor) remove(x Edit) error {
 	if x.Section != "" && b.heading() {
 		blocks = e.p.section(b)
 	}
+	if len(blocks) == 1 {
+		e.name(blocks[0])
+	}
 	for _, b := range blocks {
-		if b.handle != "" || b.kind == kCode || b.kind == kQuote || b.kind == kDetails {
-			if len(blocks) == 1 {
-				e.named = append(e.named, e.p.macroName(b))
-			}
-		}
-		if b.kind == kItem && b.task != noTask && len(blocks) == 1 {
-			e.named = append(e.named, "task")
-		}
 		if b.kind == kText && b.broken {
 			return fail("unsupported", "Delete the block around it.", "this text shares its paragraph with another block")
 		}
 		e.pl.cuts = append(e.pl.cuts, splice{from: b.src, to: b.srcEnd})
 	}
 	return nil
+}
+
+// name notes what a block is that is removed by itself: then its loss is meant.
+func (e *editor) name(b *block) {
+	if b.handle != "" || b.kind == kCode || b.kind == kQuote || b.kind == kDetails {
+		e.named = append(e.named, e.p.macroName(b))
+	}
+	if b.kind == kItem && b.task != noTask {
+		e.named = append(e.named, "task")
+	}
 }
 
 // macroName is the macro a block is, "" when it is none.

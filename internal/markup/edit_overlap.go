@@ -1,5 +1,7 @@
 package markup
 
+import "slices"
+
 // claim is what one operation of a call changes.
 type claim struct {
 	cuts   []span
@@ -32,28 +34,16 @@ func (c claim) overlaps(o claim) bool { return c.hits(o) || o.hits(c) }
 
 func (c claim) hits(o claim) bool {
 	for _, s := range c.cuts {
-		for _, x := range o.cuts {
-			if s.from < x.to && x.from < s.to {
-				return true
-			}
-		}
-		for _, at := range o.leaves {
-			if s.from <= at && at <= s.to {
-				return true
-			}
-		}
-		for _, at := range o.blocks {
-			if s.from < at && at < s.to {
-				return true
-			}
+		if s.hits(o) {
+			return true
 		}
 	}
-	for _, at := range c.leaves {
-		for _, x := range o.leaves {
-			if at == x {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.leaves, func(at int32) bool { return slices.Contains(o.leaves, at) })
+}
+
+// hits tells whether a cut meets what a claim cuts, or where it writes.
+func (s span) hits(o claim) bool {
+	return slices.ContainsFunc(o.cuts, func(x span) bool { return s.from < x.to && x.from < s.to }) ||
+		slices.ContainsFunc(o.leaves, func(at int32) bool { return s.from <= at && at <= s.to }) ||
+		slices.ContainsFunc(o.blocks, func(at int32) bool { return s.from < at && at < s.to })
 }

@@ -29,6 +29,11 @@ func (e *editor) tableNamed(ref string) (*storage.Node, *block, error) {
 	if len(direct) == 1 {
 		tables = direct
 	}
+	return tableAt(tables, ref)
+}
+
+// tableAt chooses by number, or the only one.
+func tableAt(tables []*block, ref string) (*storage.Node, *block, error) {
 	if n, err := strconv.Atoi(ref); err == nil && n >= 1 && n <= len(tables) {
 		return tables[n-1].node, tables[n-1], nil
 	}
@@ -153,25 +158,44 @@ func (e *editor) fillCell(table *block, cell *storage.Node, markdown string) err
 	if err != nil {
 		return err
 	}
-	if table.kind == kTable && len(md.kids) <= 1 && (len(md.kids) == 0 || md.kids[0].kind == kText) {
-		for _, r := range table.kids {
-			for _, c := range r.kids {
-				if c.node != cell {
-					continue
-				}
-				m, err := e.node(c)
-				if err != nil {
-					return err
-				}
-				edited := &mnode{kind: kCell}
-				if len(md.kids) == 1 {
-					edited.tokens = md.kids[0].tokens
-				}
-				return e.pl.pair(m, edited)
+	edited, oneLine := lineOf(md)
+	shown := cellBlock(table, cell)
+	if !oneLine || shown == nil {
+		return e.rewriteCell(cell, md.kids)
+	}
+	m, err := e.node(shown)
+	if err != nil {
+		return err
+	}
+	return e.pl.pair(m, edited)
+}
+
+// lineOf is Markdown as a cell of one line of text, if it is that.
+func lineOf(md *mnode) (cell *mnode, ok bool) {
+	cell = &mnode{kind: kCell}
+	switch {
+	case len(md.kids) == 0:
+		return cell, true
+	case len(md.kids) > 1 || md.kids[0].kind != kText:
+		return nil, false
+	}
+	cell.tokens = md.kids[0].tokens
+	return cell, true
+}
+
+// cellBlock is the block of a cell in a table that Markdown shows as one.
+func cellBlock(table *block, cell *storage.Node) *block {
+	if table.kind != kTable {
+		return nil
+	}
+	for _, r := range table.kids {
+		for _, c := range r.kids {
+			if c.node == cell {
+				return c
 			}
 		}
 	}
-	return e.rewriteCell(cell, md.kids)
+	return nil
 }
 
 func (e *editor) rewriteCell(cell *storage.Node, ms []*mnode) error {
@@ -257,6 +281,18 @@ func (e *editor) setProperty(x Edit) error {
 	if x.Key == "" {
 		return missing("key", x.Op)
 	}
+	tables := e.propertyTables()
+	if len(tables) == 0 {
+		return fail("not_found", "Add a page properties section first.", "the page has no page properties")
+	}
+	if b, cell := e.property(tables, fold(x.Key)); cell != nil {
+		return e.fillCell(b, cell, x.Markdown)
+	}
+	return e.addProperty(tables[0], x)
+}
+
+// propertyTables are the tables in sections of page properties.
+func (e *editor) propertyTables() []*block {
 	var tables []*block
 	e.eachBlock(nil, func(b *block) {
 		if b.kind != kTable && b.kind != kHTML {
@@ -269,18 +305,24 @@ func (e *editor) setProperty(x Edit) error {
 			}
 		}
 	})
+	return tables
+}
+
+// property finds the value of a folded key, nil where there is none.
+func (e *editor) property(tables []*block, key string) (*block, *storage.Node) {
 	for _, b := range tables {
 		rows, _ := rowsOf(b.node)
 		for _, r := range rows {
-			if cells := cellsOf(r); len(cells) > 1 && e.cellText(cells[0]) == fold(x.Key) {
-				return e.fillCell(b, cells[1], x.Markdown)
+			if cells := cellsOf(r); len(cells) > 1 && e.cellText(cells[0]) == key {
+				return b, cells[1]
 			}
 		}
 	}
-	if len(tables) == 0 {
-		return fail("not_found", "Add a page properties section first.", "the page has no page properties")
-	}
-	t := tables[0]
+	return nil, nil
+}
+
+// addProperty adds a line to a table whose lines are a key and a value.
+func (e *editor) addProperty(t *block, x Edit) error {
 	rows, _ := rowsOf(t.node)
 	if len(rows) == 0 || len(cellsOf(rows[0])) != 2 {
 		return fail("not_found", "Edit the table with set_cell.", "no property %q on the page", cut(x.Key, 60))

@@ -140,3 +140,34 @@ func TestElisionIsRefused(t *testing.T) {
 	assert.Equal(t, "markup.elision", e.Code)
 	assert.NotEmpty(t, e.Candidates)
 }
+
+// TestMissingSectionNamesTheHeadings holds that who names a heading that is not
+// there is told which are, in a length that fits an error, and what to do.
+func TestMissingSectionNamesTheHeadings(t *testing.T) {
+	replace := []markup.Edit{{Op: "replace_section", Heading: "Nowhere", Markdown: "x"}}
+	missing := func(page string) *markup.Error {
+		_, err := markup.ApplyEdits(page, replace, markup.Options{})
+		var e *markup.Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, "markup.not_found", e.Code)
+		return e
+	}
+	e := missing("<h1>Guide</h1><h2>Steps</h2><p>a</p>")
+	assert.Contains(t, e.Message, `no heading matches "Nowhere"; the page has`)
+	require.Len(t, e.Candidates, 2)
+	assert.Regexp(t, `^b[a-z0-9]+ Guide > Steps$`, e.Candidates[1])
+	assert.Equal(t, "Name one of them, by its text or by the handle before it.", e.Next)
+
+	handle, _, _ := strings.Cut(e.Candidates[1], " ")
+	_, err := markup.ApplyEdits("<h1>Guide</h1><h2>Steps</h2><p>a</p>", []markup.Edit{{Op: "replace_section", Heading: handle, Markdown: "x"}}, markup.Options{})
+	assert.NoError(t, err, "what the error names is accepted")
+
+	e = missing("<p>just text</p>")
+	assert.Empty(t, e.Candidates)
+	assert.Contains(t, e.Message, "the page has no headings")
+
+	e = missing(strings.Repeat("<h1>"+strings.Repeat("long ", 200)+"</h1><p>a</p>", 500))
+	assert.Len(t, e.Candidates, 10)
+	assert.Contains(t, e.Next, "the other 490")
+	assert.Less(t, len(e.Error()), 2000)
+}

@@ -145,12 +145,17 @@ func (e *editor) replaceText(x Edit) error {
 	case len(hits) > 1 && !x.All:
 		return e.ambiguous(x.Find, hits)
 	}
+	return e.replaceAll(hits, x.Replace)
+}
+
+// replaceAll replaces hits leaf by leaf.
+func (e *editor) replaceAll(hits []hit, replace string) error {
 	for i := 0; i < len(hits); {
 		j := i
 		for j < len(hits) && hits[j].leaf.b == hits[i].leaf.b {
 			j++
 		}
-		if err := e.replaceIn(hits[i:j], x.Replace); err != nil {
+		if err := e.replaceIn(hits[i:j], replace); err != nil {
 			return err
 		}
 		i = j

@@ -86,7 +86,7 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 	case "ac:inline-comment-marker":
 		v.Comments[t.Attr(k, "ac:ref")]++
 	case "td", "th":
-		if c, r := t.Attr(k, "colspan"), t.Attr(k, "rowspan"); c != "" && c != "1" || r != "" && r != "1" {
+		if spans(t.Attr(k, "colspan")) || spans(t.Attr(k, "rowspan")) {
 			v.Merged++
 		}
 	case "ac:caption":
@@ -99,6 +99,9 @@ func (v *Inventory) element(t *storage.Tree, k *storage.Node) {
 		v.reference(t, k)
 	}
 }
+
+// spans tells whether a span is of more than the cell itself.
+func spans(n string) bool { return n != "" && n != "1" }
 
 // reference counts what points to something else.
 func (v *Inventory) reference(t *storage.Tree, k *storage.Node) {

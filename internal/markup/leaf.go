@@ -156,18 +156,9 @@ func (e *leafEdit) gap(g gap) error {
 	if e.adjust(removed, added) {
 		return nil
 	}
-	var cuts []span
-	for _, t := range removed {
-		bytes := e.bytes(t)
-		if len(bytes) == 0 && t.kind != tSpace {
-			return e.unsupported(t)
-		}
-		cuts = append(cuts, bytes...)
-	}
-	for _, c := range cuts {
-		if c.from == c.to {
-			return e.unsupported(token{text: "a paragraph break inside the cell"})
-		}
+	cuts, err := e.cuts(removed)
+	if err != nil {
+		return err
 	}
 	lo, hi := e.limits(g)
 	if len(cuts) > 0 {
@@ -195,6 +186,24 @@ func (e *leafEdit) gap(g gap) error {
 	return e.insert(added, cuts, lo, hi)
 }
 
+// cuts is where the removed tokens stand in the storage.
+func (e *leafEdit) cuts(removed []token) ([]span, error) {
+	var out []span
+	for _, t := range removed {
+		bytes := e.bytes(t)
+		if len(bytes) == 0 && t.kind != tSpace {
+			return nil, e.unsupported(t)
+		}
+		out = append(out, bytes...)
+	}
+	for _, c := range out {
+		if c.from == c.to {
+			return nil, e.unsupported(token{text: "a paragraph break inside the cell"})
+		}
+	}
+	return out, nil
+}
+
 func (e *leafEdit) unsupported(t token) error {
 	err := fail("unsupported", "Use replace_text, set_cell or another edit on this block instead.",
 		"this change of %q in a %s can't be made through Markdown", cut(t.text, 40), e.b.name())
@@ -205,43 +214,69 @@ func (e *leafEdit) unsupported(t token) error {
 // trim keeps the letters that the removed and the added text share at their
 // ends, so that marks and references inside a changed word survive.
 func (e *leafEdit) trim(removed []token, whole []span, added []token) ([]span, []token) {
-	cuts := append([]span(nil), whole...)
+	r := replacement{removed: removed, cuts: append([]span(nil), whole...), added: added}
 	e.at = -1
-	for len(cuts) > 0 && len(added) > 0 && len(removed) > 0 && removed[0].look == added[0].look && added[0].kind == tWord {
-		n := sharedPrefix(e.p.tree.Source[cuts[0].from:cuts[0].to], added[0].text)
-		if n == 0 || !e.verbatim(cuts[0]) {
-			break
-		}
-		cuts[0].from += int32(n)
-		e.at = cuts[0].from
-		if added[0].text = added[0].text[n:]; added[0].text == "" {
-			added = added[1:]
-		}
-		if cuts[0].from < cuts[0].to {
-			break
-		}
-		cuts, removed = cuts[1:], removed[1:]
+	for r.open() && e.trimFront(&r) {
 	}
-	for len(cuts) > 0 && len(added) > 0 && len(removed) > 0 {
-		c, a := &cuts[len(cuts)-1], &added[len(added)-1]
-		if removed[len(removed)-1].look != a.look || a.kind != tWord || !e.verbatim(*c) {
-			break
-		}
-		n := sharedSuffix(e.p.tree.Source[c.from:c.to], a.text)
-		if n == 0 {
-			break
-		}
-		c.to -= int32(n)
-		e.at = c.to
-		if a.text = a.text[:len(a.text)-n]; a.text == "" {
-			added = added[:len(added)-1]
-		}
-		if c.from < c.to {
-			break
-		}
-		cuts, removed = cuts[:len(cuts)-1], removed[:len(removed)-1]
+	for r.open() && e.trimBack(&r) {
 	}
-	return cuts, added
+	return r.cuts, r.added
+}
+
+// replacement is what is left of a change while it is trimmed.
+type replacement struct {
+	removed []token
+	cuts    []span
+	added   []token
+}
+
+func (r *replacement) open() bool {
+	return len(r.cuts) > 0 && len(r.added) > 0 && len(r.removed) > 0
+}
+
+// trimFront keeps the letters both begin with. It says whether what was removed
+// was all kept, so that the next may be.
+func (e *leafEdit) trimFront(r *replacement) bool {
+	c, a := &r.cuts[0], &r.added[0]
+	if r.removed[0].look != a.look || a.kind != tWord || !e.verbatim(*c) {
+		return false
+	}
+	n := sharedPrefix(e.p.tree.Source[c.from:c.to], a.text)
+	if n == 0 {
+		return false
+	}
+	c.from += int32(n)
+	e.at = c.from
+	if a.text = a.text[n:]; a.text == "" {
+		r.added = r.added[1:]
+	}
+	if c.from < c.to {
+		return false
+	}
+	r.cuts, r.removed = r.cuts[1:], r.removed[1:]
+	return true
+}
+
+// trimBack is trimFront from the end.
+func (e *leafEdit) trimBack(r *replacement) bool {
+	c, a := &r.cuts[len(r.cuts)-1], &r.added[len(r.added)-1]
+	if r.removed[len(r.removed)-1].look != a.look || a.kind != tWord || !e.verbatim(*c) {
+		return false
+	}
+	n := sharedSuffix(e.p.tree.Source[c.from:c.to], a.text)
+	if n == 0 {
+		return false
+	}
+	c.to -= int32(n)
+	e.at = c.to
+	if a.text = a.text[:len(a.text)-n]; a.text == "" {
+		r.added = r.added[:len(r.added)-1]
+	}
+	if c.from < c.to {
+		return false
+	}
+	r.cuts, r.removed = r.cuts[:len(r.cuts)-1], r.removed[:len(r.removed)-1]
+	return true
 }
 
 // sameLooks tells whether new words carry exactly the marks of those they replace.

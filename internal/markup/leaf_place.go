@@ -12,13 +12,7 @@ func (e *leafEdit) insert(added []token, cuts []span, lo, hi int32) error {
 	if e.b.kind == kCode {
 		return e.insertCode(added, cuts, lo)
 	}
-	common := added[0].look
-	for _, t := range added {
-		common.bits &= t.look.bits
-		if t.look.link != common.link {
-			common.link = ""
-		}
-	}
+	common := commonLook(added)
 	best, bestScore := int32(-1), -1
 	for _, at := range e.places(cuts, lo, hi) {
 		around, depth, ok := e.around(at)
@@ -42,6 +36,18 @@ func (e *leafEdit) insert(added []token, cuts []span, lo, hi int32) error {
 	around, _, _ := e.around(best)
 	e.ins = append(e.ins, insertion{at: best, tokens: added, around: around, mode: e.modeAt(best)})
 	return nil
+}
+
+// commonLook is the marks all tokens have.
+func commonLook(added []token) look {
+	common := added[0].look
+	for _, t := range added {
+		common.bits &= t.look.bits
+		if t.look.link != common.link {
+			common.link = ""
+		}
+	}
+	return common
 }
 
 // anyLook tells whether text may go inside any marks: it brings none,
@@ -92,23 +98,22 @@ func borders(out []int32, n *storage.Node, lo, hi int32) []int32 {
 		if k.End < lo || k.Kind != storage.Element {
 			continue
 		}
-		if k.Start >= lo {
-			out = append(out, k.Start)
-		}
+		out = appendWithin(out, k.Start, lo, hi)
 		if textual(k) && k.OpenEnd < k.End {
-			if k.OpenEnd >= lo && k.OpenEnd <= hi {
-				out = append(out, k.OpenEnd)
-			}
+			out = appendWithin(out, k.OpenEnd, lo, hi)
 			out = borders(out, k, lo, hi)
-			if k.CloseStart >= lo && k.CloseStart <= hi {
-				out = append(out, k.CloseStart)
-			}
+			out = appendWithin(out, k.CloseStart, lo, hi)
 		}
-		if k.End <= hi {
-			out = append(out, k.End)
-		}
+		out = appendWithin(out, k.End, lo, hi)
 	}
 	return out
+}
+
+func appendWithin(out []int32, at, lo, hi int32) []int32 {
+	if at < lo || at > hi {
+		return out
+	}
+	return append(out, at)
 }
 
 // textual tells elements inside a line that hold text.
@@ -145,7 +150,7 @@ func (e *leafEdit) around(at int32) (l look, depth int, ok bool) {
 				return l, depth, false
 			}
 		default:
-			if !textual(k) && !flowBox(k) && e.b.kind != kHTML && k.Name != "ac:task-body" {
+			if !e.mayHold(k) {
 				return l, depth, false
 			}
 			depth++
@@ -155,6 +160,11 @@ func (e *leafEdit) around(at int32) (l look, depth int, ok bool) {
 		}
 	}
 	return l, depth, true
+}
+
+// mayHold tells elements that text may stand inside of, directly or deeper.
+func (e *leafEdit) mayHold(k *storage.Node) bool {
+	return textual(k) || flowBox(k) || e.b.kind == kHTML || k.Name == "ac:task-body"
 }
 
 // linkAt is the address Markdown shows for the link around a link body: that

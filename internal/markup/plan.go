@@ -1,7 +1,6 @@
 package markup
 
 import (
-	"strconv"
 	"strings"
 
 	"confluence-mcp/internal/markup/storage"
@@ -266,92 +265,4 @@ func words(out []token, line string, at int32) []token {
 		line, at = line[n:], at+int32(n)
 	}
 	return out
-}
-
-// attributes splices what a block says beside its content.
-func (pl *planner) attributes(a, b *mnode) error {
-	n := a.tie.node
-	switch {
-	case a.kind == kText && a.level != b.level:
-		if n == nil || n.Name == "ac:parameter" || n.Name == "ac:caption" {
-			return pl.loose(a)
-		}
-		tag := "p"
-		if b.level > 0 {
-			tag = "h" + strconv.Itoa(int(b.level))
-		}
-		pl.retag(n, tag)
-	case a.kind == kList && a.ordered != b.ordered:
-		if n.Name == "ac:task-list" {
-			return pl.loose(a)
-		}
-		pl.retag(n, map[bool]string{true: "ol", false: "ul"}[b.ordered])
-	case a.kind == kList && a.ordered && a.start != b.start:
-		pl.setAttr(n, "start", strconv.Itoa(b.start))
-	case a.kind == kItem && a.task != b.task:
-		return pl.setTask(a, b.task)
-	case a.kind == kFence && a.tag != b.tag:
-		err := fail("invalid", "Leave the line of a placeholder as it is; take the whole fence out to delete it.", "the placeholder %s is altered: %q", a.handle, cut(b.tag, 40))
-		err.Candidates = []string{a.handle + " " + a.tag}
-		return err
-	case a.kind == kCode && a.tag != b.tag:
-		return pl.setMacroParam(a, "language", b.tag)
-	case a.kind == kQuote && calloutMacro(a.tag) != calloutMacro(b.tag):
-		return pl.setCallout(a, b)
-	case (a.kind == kQuote || a.kind == kDetails) && a.title != b.title:
-		return pl.setMacroParam(a, "title", b.title)
-	}
-	return nil
-}
-
-func (pl *planner) retag(n *storage.Node, tag string) {
-	pl.cuts = append(pl.cuts, splice{from: n.Start + 1, to: n.Start + 1 + int32(len(n.Name)), text: tag})
-	if n.CloseStart < n.End {
-		pl.cuts = append(pl.cuts, splice{from: n.CloseStart + 2, to: n.CloseStart + 2 + int32(len(n.Name)), text: tag})
-	}
-}
-
-func (pl *planner) setAttr(n *storage.Node, name, value string) {
-	pl.cuts = append(pl.cuts, attrSplice(pl.p.tree, n, name, value))
-}
-
-func (pl *planner) setTask(a *mnode, state task) error {
-	s := a.tie.node.Child("ac:task-status")
-	if s == nil || state == noTask || s.OpenEnd == s.End {
-		return pl.loose(a)
-	}
-	text := "incomplete"
-	if state == doneTask {
-		text = "complete"
-	}
-	pl.cuts = append(pl.cuts, splice{from: s.OpenEnd, to: s.CloseStart, text: text})
-	return nil
-}
-
-// setMacroParam changes, makes or, with an empty value, removes a parameter.
-func (pl *planner) setMacroParam(a *mnode, name, value string) error {
-	n := a.tie.node
-	if n == nil || n.Name != "ac:structured-macro" && n.Name != "ac:macro" {
-		return pl.loose(a)
-	}
-	pl.macroParam(n, name, value)
-	return nil
-}
-
-func (pl *planner) macroParam(n *storage.Node, name, value string) {
-	pl.cuts = append(pl.cuts, paramSplices(pl.p.tree, n, name, value)...)
-}
-
-// setCallout turns a callout into another kind of callout.
-func (pl *planner) setCallout(a, b *mnode) error {
-	name := calloutMacro(b.tag)
-	n := a.tie.node
-	if n == nil || n.Name != "ac:structured-macro" || name == "" || a.tag == "PANEL" || b.tag == "PANEL" {
-		return pl.loose(a)
-	}
-	pl.setAttr(n, "ac:name", name)
-	if a.title != b.title {
-		return pl.setMacroParam(a, "title", b.title)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -155,21 +156,30 @@ func (r *rebase) check() error {
 		}
 	}
 	for _, t := range r.theirs {
-		for _, o := range r.ours {
-			if o.a0 < t.a1 && t.a0 < o.a1 && o.text != t.text {
-				return r.conflict(t)
-			}
-			if t.a0 == t.a1 && o.a0 < t.a0 && t.a0 < o.a1 || o.a0 == o.a1 && t.a0 < o.a0 && o.a0 < t.a1 {
-				return r.conflict(t)
-			}
-		}
-		for _, n := range r.touched(t) {
-			if blocks[n] && !t.quiet && !r.same(t) {
-				return r.conflict(t)
-			}
+		ours := slices.ContainsFunc(r.ours, func(o change) bool { return o.crosses(t) })
+		if ours || r.shares(t, blocks) {
+			return r.conflict(t)
 		}
 	}
 	return nil
+}
+
+// crosses tells whether two changes overlap and differ, or one inserts into
+// what the other replaces.
+func (o change) crosses(t change) bool {
+	overlap := o.a0 < t.a1 && t.a0 < o.a1
+	return overlap && o.text != t.text || t.into(o) || o.into(t)
+}
+
+// into tells an insertion in the middle of another change.
+func (c change) into(o change) bool { return c.a0 == c.a1 && o.a0 < c.a0 && c.a0 < o.a1 }
+
+// shares tells whether a change of theirs lies in a block of ours.
+func (r *rebase) shares(t change, blocks map[*storage.Node]bool) bool {
+	if t.quiet || r.same(t) {
+		return false
+	}
+	return slices.ContainsFunc(r.touched(t), func(n *storage.Node) bool { return blocks[n] })
 }
 
 func (r *rebase) same(t change) bool {
@@ -190,20 +200,26 @@ func (r *rebase) touched(c change) []*storage.Node {
 			out = append(out, n)
 		}
 	}
-	if c.a0 == c.a1 && c.a0 > 0 && c.a0 < len(r.base.block) {
-		at := r.base.at[c.a0]
-		for n := r.base.block[c.a0]; n != nil; n = n.Parent {
-			if textBlock(n.Name) && n.OpenEnd <= at && at <= n.CloseStart {
-				return append(out, n)
-			}
-		}
-		for n := r.base.block[c.a0-1]; n != nil; n = n.Parent {
-			if textBlock(n.Name) && n.OpenEnd <= at && at <= n.CloseStart {
-				return append(out, n)
-			}
+	if c.a0 != c.a1 || c.a0 == 0 || c.a0 >= len(r.base.block) {
+		return out
+	}
+	at := r.base.at[c.a0]
+	for _, beside := range []*storage.Node{r.base.block[c.a0], r.base.block[c.a0-1]} {
+		if n := textAround(beside, at); n != nil {
+			return append(out, n)
 		}
 	}
 	return out
+}
+
+// textAround is the block of text a place lies in, n or one above it.
+func textAround(n *storage.Node, at int32) *storage.Node {
+	for ; n != nil; n = n.Parent {
+		if textBlock(n.Name) && n.OpenEnd <= at && at <= n.CloseStart {
+			return n
+		}
+	}
+	return nil
 }
 
 func (r *rebase) conflict(t change) error {

@@ -43,9 +43,12 @@ func TestRebase(t *testing.T) {
 }
 
 // Two callers change a word each, anywhere in any document: in different blocks
-// both changes are in the result, in the same block it is a conflict.
+// both changes are in the result, in the same block it is a conflict. Where a
+// block ends is told by the tags between the two words; a task is one block with
+// its status.
 func TestRebaseOnTheCorpusLosesNothing(t *testing.T) {
 	word := regexp.MustCompile(`>[A-Za-z]{5,}`)
+	boundary := regexp.MustCompile(`</?(p|h[1-6]|li|t[dhr]|div|ul|ol|table|tbody|blockquote|pre|hr|ac:task|ac:structured-macro|ac:macro|ac:(rich|plain)-text-body|ac:parameter|ac:caption|ac:layout[a-z-]*|ac:adf-[a-z]+)[\s/>]`)
 	merged, refused := 0, 0
 	eachSmallDocument(t, func(name, s string) {
 		words := word.FindAllStringIndex(s, 6)
@@ -53,8 +56,9 @@ func TestRebaseOnTheCorpusLosesNothing(t *testing.T) {
 			for j := i + 1; j < len(words); j++ {
 				ours := s[:words[i][1]] + "OURS" + s[words[i][1]:]
 				theirs := s[:words[j][1]] + "THEIRS" + s[words[j][1]:]
+				apart := boundary.MatchString(s[words[i][1] : words[j][0]+1])
 				got, err := markup.Rebase(s, ours, theirs)
-				if err != nil {
+				if !assert.Equal(t, apart, err == nil, "%s: %s: %v", name, s[words[i][0]:words[j][1]], err) || err != nil {
 					refused++
 					continue
 				}
@@ -64,5 +68,6 @@ func TestRebaseOnTheCorpusLosesNothing(t *testing.T) {
 			}
 		}
 	})
-	assert.Greater(t, merged, 4*refused)
+	assert.Positive(t, merged)
+	assert.Positive(t, refused)
 }

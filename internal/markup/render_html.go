@@ -174,16 +174,21 @@ func (r *renderer) preRun(k *storage.Node) {
 			r.put(pChar, htmlChar(c), at, at+1)
 		case c < 0x20 && c != '\t':
 		default:
-			j := i + 1
-			for j < len(s) && s[j] >= 0x20 && s[j] != '<' && s[j] != '>' && s[j] != '&' {
-				j++
-			}
+			j := preEnd(s, i+1)
 			r.put(pSame, s[i:j], at, at+int32(j-i))
 			i = j
 			continue
 		}
 		i++
 	}
+}
+
+// preEnd is where a run ends that needs no other spelling in preformatted HTML.
+func preEnd(s string, i int) int {
+	for i < len(s) && s[i] >= 0x20 && s[i] != '<' && s[i] != '>' && s[i] != '&' {
+		i++
+	}
+	return i
 }
 
 // innerTable shows a table inside a cell as one line a row.

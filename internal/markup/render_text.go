@@ -222,9 +222,9 @@ func (r *renderer) mustEscape(c, next byte) bool {
 	case '_':
 		return !r.lastIsWord() || !asciiWord(next) && next < 0x80
 	case '<':
-		return asciiWord(next) || next == '/' || next == '!' || next == '?' || next == 0
+		return opensTag(next)
 	case '&':
-		return asciiWord(next) || next == '#' || next == 0
+		return opensReference(next)
 	case '#':
 		return r.lineStart() || r.text != nil && r.text.level > 0
 	case '>', '+', '-', '=':
@@ -232,6 +232,15 @@ func (r *renderer) mustEscape(c, next byte) bool {
 	}
 	return false
 }
+
+// opensTag tells whether < and what follows it could begin HTML. Zero is the
+// end of the text.
+func opensTag(next byte) bool {
+	return asciiWord(next) || next == '/' || next == '!' || next == '?' || next == 0
+}
+
+// opensReference tells the same of & and a character reference.
+func opensReference(next byte) bool { return asciiWord(next) || next == '#' || next == 0 }
 
 func (r *renderer) lastIsWord() bool {
 	if len(r.out) == 0 {
@@ -290,15 +299,16 @@ func hiddenRune(c rune) bool {
 func mdText(s string) string {
 	var b strings.Builder
 	for _, c := range s {
-		switch {
-		case c == '\\' || c == '`' || c == '*' || c == '_' || c == '[' || c == ']' || c == '<' || c == '~' || c == '&':
+		switch c {
+		case '\\', '`', '*', '_', '[', ']', '<', '~', '&':
 			b.WriteByte('\\')
 			b.WriteRune(c)
-		case c == '\n' || c == '\r' || c == '\t':
+		case '\n', '\r', '\t':
 			b.WriteByte(' ')
-		case c < 0x20 || hiddenRune(c):
 		default:
-			b.WriteRune(c)
+			if c >= 0x20 && !hiddenRune(c) {
+				b.WriteRune(c)
+			}
 		}
 	}
 	return strings.TrimSpace(b.String())

@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"fmt"
 	"strings"
 
 	"confluence-mcp/internal/markup/storage"
@@ -87,19 +88,31 @@ func (p *page) matchPath(e entry, steps []string) bool {
 	return i == len(steps)-1
 }
 
-const maxCandidates = 12
+// maxCandidates is how many places an error lists; the tools show as many.
+const maxCandidates = 10
 
+// headingError lists the headings that are meant, or all there are.
 func (p *page) headingError(ref string, found, all []entry) *Error {
 	err := fail("ambiguous", "Name one of them by its handle.", "%d headings match %q", len(found), cut(ref, 80))
 	if len(found) == 0 {
-		err = fail("not_found", "Use one of the headings of the page.", "no heading matches %q", cut(ref, 80))
+		err = fail("not_found", "Name one of them, by its text or by the handle before it.", "no heading matches %q; the page has", cut(ref, 80))
 		found = all
 	}
+	headings := 0
 	for _, e := range found {
-		if e.block.heading() && len(err.Candidates) < maxCandidates {
+		if !e.block.heading() {
+			continue
+		}
+		if headings++; headings <= maxCandidates {
 			name := strings.Join(append(append([]string(nil), e.path...), p.visible(e.block)), " > ")
 			err.Candidates = append(err.Candidates, e.handle+" "+cut(name, 120))
 		}
+	}
+	switch {
+	case headings == 0:
+		err.Message, err.Next = fmt.Sprintf("no heading matches %q: the page has no headings", cut(ref, 80)), "Read or edit it without a section."
+	case headings > maxCandidates:
+		err.Next += fmt.Sprintf(" The outline of the page shows the other %d.", headings-maxCandidates)
 	}
 	return err
 }

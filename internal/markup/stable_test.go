@@ -52,7 +52,18 @@ func TestWrittenMarkdownIsValidAndSettles(t *testing.T) {
 			t.Log("drifts:", name)
 		}
 	}
-	assert.GreaterOrEqual(t, ok*100, len(all)*95)
+	assert.Equal(t, len(all), ok)
+}
+
+// knownDrifts are the pages whose Markdown changes once more when it is written
+// again. Most have raw HTML, which is taken over as it stands and shown as
+// Markdown where it can be: then a blank before the first word of a cell, a
+// table without a header row, and an address that was no link are read as
+// Markdown has them. In the others an address ends a run of _emphasis_: Markdown
+// sees none there, and does in the *emphasis* that is shown.
+func knownDrifts() []string {
+	return strings.Fields(`100036 100052 100055 100056 100058 100094 100095 100133 100135 100156 100232 100266 100364 100537
+		100540 100543 100771 101183 101190 101195 101198 101201 101217 101294`)
 }
 
 func TestEveryWikiPageIsValidAndSettles(t *testing.T) {
@@ -65,19 +76,16 @@ func TestEveryWikiPageIsValidAndSettles(t *testing.T) {
 	require.NoError(t, err)
 	lines := bufio.NewScanner(z)
 	lines.Buffer(make([]byte, 1<<20), 1<<23)
-	ok, all := 0, 0
+	all, drifts := 0, []string{}
 	for lines.Scan() {
 		var page struct{ ID, Body string }
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &page))
 		all++
-		if settles(t, page.ID, page.Body) {
-			ok++
-		} else {
-			t.Log("drifts:", page.ID)
+		if !settles(t, page.ID, page.Body) {
+			drifts = append(drifts, page.ID)
 		}
 	}
 	require.NoError(t, lines.Err())
 	assert.Equal(t, 2465, all)
-	assert.GreaterOrEqual(t, ok*100, all*95)
-	t.Logf("%d of %d settle", ok, all)
+	assert.Equal(t, knownDrifts(), drifts)
 }

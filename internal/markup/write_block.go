@@ -65,13 +65,14 @@ func (w *writer) blocks(ms []*mnode) {
 }
 
 // codeTitle recognises the bold line before a fence that the reader makes of a
-// code block's title: a single bold run naming a file.
+// code block's title: a single bold run naming a file. A title has no marks of
+// its own, so what has others beside the bold is a sentence.
 func codeTitle(ms []*mnode, i int) (string, bool) {
 	if i+1 >= len(ms) || ms[i].kind != kText || ms[i].level != 0 || ms[i+1].kind != kCode {
 		return "", false
 	}
 	for _, t := range ms[i].tokens {
-		if !t.look.has(mStrong) || t.kind == tBreak || t.look.link != "" {
+		if t.look != (look{}).with(mStrong) || t.kind == tBreak {
 			return "", false
 		}
 	}

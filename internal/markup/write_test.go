@@ -44,3 +44,24 @@ func TestAddingAParagraphLeavesEveryOtherByteAlone(t *testing.T) {
 		assert.True(t, s == strings.Replace(r.Storage, "<p>An appended paragraph.</p>", "", 1), name)
 	}
 }
+
+// A bold line before a fence is the title of the code where it names a file, and
+// nothing else.
+func TestTheTitleOfACodeBlock(t *testing.T) {
+	for md, title := range map[string]string{
+		"**main.go**\n\n```go\nx\n```\n":              "main.go",
+		"**See (`main.go`):**\n\n```go\nx\n```\n":     "",
+		"**例（`otel.sampler=x`）:**\n\n```go\nx\n```\n": "",
+		"***main.go***\n\n```go\nx\n```\n":            "",
+		"**main.go** is it\n\n```go\nx\n```\n":        "",
+	} {
+		s, err := markup.FromMarkdown(md, markup.Options{})
+		require.NoError(t, err)
+		if title == "" {
+			assert.NotContains(t, s, `ac:name="title"`, md)
+			assert.Contains(t, s, "<strong>", md)
+			continue
+		}
+		assert.Contains(t, s, `<ac:parameter ac:name="title">`+title+"<", md)
+	}
+}

@@ -3,6 +3,7 @@ package mirrored
 import (
 	"context"
 	"io"
+	"sync"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
@@ -13,7 +14,8 @@ import (
 // guarded is Confluence as the connecting account, for a caller who has no
 // credential of his own. Everything is judged by the page it belongs to and by
 // the caller's rights in the mirror: what the mirror does not know or does not
-// show him is not found, in the same words.
+// show him is not found, in the same words. It writes where [guarded.permit] says
+// so, and nowhere else.
 //
 // It names every method of tools.Site itself, so that none is passed through by
 // being forgotten.
@@ -23,6 +25,10 @@ type guarded struct {
 	at      int64 // the integration
 	who     identity.Caller
 	refusal error // of writes, when more is known than that he has no credential
+
+	rehearsal *string                    // set: writes are judged and not made; it takes what would be
+	made      map[string]confluence.Page // by this call: the mirror does not have them yet
+	open      *sync.Map                  // by id: whether its own restriction, read in this call, names the caller
 }
 
 func missing(op, ref string) error {
@@ -30,17 +36,19 @@ func missing(op, ref string) error {
 		Message: "there is no such content, or you may not see it", Next: "Check the id, or search for it."}
 }
 
-// sees gives the mirror's page, kind NotFound when the caller may not see it.
+// sees gives the place of the mirror's page, kind NotFound when the caller may not see it.
 func (g *guarded) sees(ctx context.Context, id string) (mirror.Page, error) {
-	return g.of.cfg.Mirror.Page(ctx, g.who, mirror.Ref{Integration: g.at, ID: id})
+	return g.of.cfg.Mirror.Place(ctx, g.who, mirror.Ref{Integration: g.at, ID: id})
 }
 
-// allows reports whether the caller sees a page.
-func (g *guarded) allows(ctx context.Context, id string) (bool, error) {
-	_, err := g.sees(ctx, id)
+// allows reports whether the caller sees a page, and adds to stale whether his
+// right to it is.
+func (g *guarded) allows(ctx context.Context, id string, stale *bool) (bool, error) {
+	p, err := g.sees(ctx, id)
 	if confluence.KindOf(err) == confluence.NotFound {
 		return false, nil
 	}
+	*stale = *stale || p.Stale
 	return err == nil, err
 }
 
@@ -63,7 +71,9 @@ func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOption
 		if err := g.standing(ctx, id); err != nil {
 			return confluence.Page{}, err
 		}
-		return g.live.Page(ctx, id, opt)
+		p, err := g.live.Page(ctx, id, opt)
+		p.Stale = known.Stale
+		return p, err
 	}
 	p, err := g.live.Page(ctx, id, opt)
 	if err == nil {
@@ -72,6 +82,7 @@ func (g *guarded) Page(ctx context.Context, id string, opt confluence.PageOption
 	if err != nil {
 		return confluence.Page{}, err
 	}
+	p.Stale = known.Stale
 	return p, nil
 }
 
@@ -85,8 +96,9 @@ func stored(op string, f confluence.BodyFormat) error {
 		Next:    "Read it as markdown, or connect an account of your own."}
 }
 
-// stillThere judges a page by where Confluence says it stands now. Whatever hides
-// it is said in the words of a page that does not exist.
+// stillThere judges a page by where Confluence says it stands now, and where it
+// is another version than the mirror's also by what restricts it now. Whatever
+// hides it is said in the words of a page that does not exist.
 func (g *guarded) stillThere(ctx context.Context, known mirror.Page, p confluence.Page) error {
 	gone := missing("get page", "page "+known.ID)
 	if p.Status != "" && p.Status != confluence.StatusCurrent {
@@ -99,29 +111,44 @@ func (g *guarded) stillThere(ctx context.Context, known mirror.Page, p confluenc
 	case p.SpaceID != "" && p.SpaceID != known.SpaceID:
 		err = g.inSpace(ctx, p.SpaceKey)
 	}
+	if err == nil && known.Type != confluence.TypeFolder && p.Version.Number != known.Version.Number {
+		err = g.stillOpen(ctx, known, p.ParentID)
+	}
 	if confluence.KindOf(err) == confluence.NotFound {
 		return gone
 	}
 	return err
 }
 
-// standing refuses a page the caller does not see, or not where it stands now,
-// which is one question. Of a folder nobody is asked: it has nothing of its own
+// standing refuses a page the caller does not see, or not where it stands and as
+// it is restricted now: what is read beside it may be newer than the mirror. Of a folder nobody is asked: it has nothing of its own
 // that is read live.
 func (g *guarded) standing(ctx context.Context, id string) error {
 	known, err := g.sees(ctx, id)
 	if err != nil || known.Type == confluence.TypeFolder {
 		return err
 	}
-	found, err := g.live.PagesByID(ctx, []string{id}, known.Type)
+	p, err := g.standsAs(ctx, known)
 	if err != nil {
 		return err
 	}
-	p, ok := found[id]
-	if !ok {
-		return missing("get page", "page "+id)
+	if err := g.stillOpen(ctx, known, p.ParentID); confluence.KindOf(err) != confluence.NotFound {
+		return err
 	}
-	return g.stillThere(ctx, known, p)
+	return missing("get page", "page "+id)
+}
+
+// standsAs gives a page of the mirror as it stands now.
+func (g *guarded) standsAs(ctx context.Context, known mirror.Page) (confluence.Page, error) {
+	found, err := g.live.PagesByID(ctx, []string{known.ID}, known.Type)
+	if err != nil {
+		return confluence.Page{}, err
+	}
+	p, ok := found[known.ID]
+	if !ok {
+		return confluence.Page{}, missing("get page", "page "+known.ID)
+	}
+	return p, g.stillThere(ctx, known, p)
 }
 
 // PagesByID implements tools.PageSource.
@@ -145,7 +172,10 @@ func (g *guarded) PagesByID(ctx context.Context, ids []string, contentType strin
 	for id, p := range found {
 		if g.stillThere(ctx, known[id], p) != nil {
 			delete(found, id)
+			continue
 		}
+		p.Stale = known[id].Stale
+		found[id] = p
 	}
 	return found, err
 }
@@ -250,6 +280,9 @@ func (g *guarded) Download(ctx context.Context, a confluence.Attachment, offset,
 	there, err := g.Attachment(ctx, a.ID)
 	if err != nil {
 		return nil, err
+	}
+	if a.Pinned {
+		there.Pinned, there.Version.Number = true, a.Version.Number
 	}
 	return g.live.Download(ctx, there, offset, limit)
 }

@@ -18,40 +18,60 @@ const (
 // upstream cursor, a short page or a total would tell of what was left out. Exact
 // says that all rows there are were looked through, or that the listing goes on.
 func sift[T any](p confluence.Paging, fetch func(confluence.Paging) (confluence.List[T], error), keep func(T) (bool, error)) (confluence.List[T], error) {
-	out := confluence.List[T]{Total: -1}
-	skip, _ := strconv.Atoi(p.Cursor)
-	limit := p.Limit
-	if limit <= 0 {
-		limit = atATime
+	s := sieve[T]{keep: keep, limit: p.Limit, out: confluence.List[T]{Total: -1}}
+	s.skip, _ = strconv.Atoi(p.Cursor)
+	if s.limit <= 0 {
+		s.limit = atATime
 	}
-	shown, read, up := 0, 0, confluence.Paging{Limit: atATime}
+	read, up := 0, confluence.Paging{Limit: atATime}
 	for {
 		rows, err := fetch(up)
 		if err != nil {
 			return confluence.List[T]{}, err
 		}
-		for _, row := range rows.Items {
-			ok, err := keep(row)
-			if err != nil {
-				return confluence.List[T]{}, err
-			}
-			if !ok {
-				continue
-			}
-			if len(out.Items) == limit {
-				out.Next, out.Exact = strconv.Itoa(shown), true
-				return out, nil
-			}
-			if shown++; shown > skip {
-				out.Items = append(out.Items, row)
-			}
+		full, err := s.add(rows.Items)
+		if err != nil {
+			return confluence.List[T]{}, err
+		}
+		if full {
+			return s.out, nil
 		}
 		read += len(rows.Items)
 		if up.Cursor = rows.Next; up.Cursor == "" || read >= sifted || len(rows.Items) == 0 {
-			out.Exact = up.Cursor == ""
-			return out, nil
+			s.out.Exact = up.Cursor == ""
+			return s.out, nil
 		}
 	}
+}
+
+// sieve is one listing on its way to the caller.
+type sieve[T any] struct {
+	keep        func(T) (bool, error)
+	skip, limit int // rows shown before, and at most now
+	shown       int
+	out         confluence.List[T]
+}
+
+// add takes rows in. Full is said at the first row that is one too many: only
+// then is it known that the listing goes on.
+func (s *sieve[T]) add(rows []T) (full bool, err error) {
+	for _, row := range rows {
+		ok, err := s.keep(row)
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			continue
+		}
+		if len(s.out.Items) == s.limit {
+			s.out.Next, s.out.Exact = strconv.Itoa(s.shown), true
+			return true, nil
+		}
+		if s.shown++; s.shown > s.skip {
+			s.out.Items = append(s.out.Items, row)
+		}
+	}
+	return false, nil
 }
 
 // Pages implements tools.PageSource.
@@ -60,7 +80,8 @@ func (g *guarded) Pages(ctx context.Context, f confluence.PageFilter, p confluen
 		return confluence.List[confluence.Page]{}, err
 	}
 	f.Status = confluence.StatusCurrent
-	return sift(p, func(up confluence.Paging) (confluence.List[confluence.Page], error) { return g.live.Pages(ctx, f, up) },
+	stale := false
+	out, err := sift(p, func(up confluence.Paging) (confluence.List[confluence.Page], error) { return g.live.Pages(ctx, f, up) },
 		func(one confluence.Page) (bool, error) {
 			known, err := g.sees(ctx, one.ID)
 			if err == nil {
@@ -69,8 +90,11 @@ func (g *guarded) Pages(ctx context.Context, f confluence.PageFilter, p confluen
 			if confluence.KindOf(err) == confluence.NotFound {
 				return false, nil
 			}
+			stale = stale || known.Stale
 			return err == nil, err
 		})
+	out.Stale = stale
+	return out, err
 }
 
 // Children implements tools.PageSource.
@@ -92,7 +116,10 @@ func (g *guarded) nodes(ctx context.Context, id string, p confluence.Paging, fet
 	if _, err := g.sees(ctx, id); err != nil {
 		return confluence.List[confluence.Node]{}, err
 	}
-	return sift(p, fetch, func(n confluence.Node) (bool, error) { return g.allows(ctx, n.ID) })
+	stale := false
+	out, err := sift(p, fetch, func(n confluence.Node) (bool, error) { return g.allows(ctx, n.ID, &stale) })
+	out.Stale = stale
+	return out, err
 }
 
 // Ancestors implements tools.PageSource.
@@ -103,7 +130,7 @@ func (g *guarded) Ancestors(ctx context.Context, id string) ([]confluence.Node, 
 	all, err := g.live.Ancestors(ctx, id)
 	out := []confluence.Node{}
 	for _, n := range all {
-		ok, err := g.allows(ctx, n.ID)
+		ok, err := g.allows(ctx, n.ID, new(bool))
 		if err != nil {
 			return nil, err
 		}
@@ -120,14 +147,17 @@ func (g *guarded) Spaces(ctx context.Context, f confluence.SpaceFilter, p conflu
 	if err != nil {
 		return confluence.List[confluence.Space]{}, err
 	}
-	mine := map[string]bool{}
+	mine, stale := map[string]bool{}, false
 	for _, one := range seen {
 		mine[one.ID] = true
+		stale = stale || one.Stale
 	}
-	return sift(p, func(up confluence.Paging) (confluence.List[confluence.Space], error) {
+	out, err := sift(p, func(up confluence.Paging) (confluence.List[confluence.Space], error) {
 		return g.live.Spaces(ctx, f, up)
 	},
 		func(s confluence.Space) (bool, error) { return mine[s.ID], nil })
+	out.Stale = stale
+	return out, err
 }
 
 // Space implements tools.SpaceStore.

@@ -20,14 +20,8 @@ func (g *guarded) CurrentUser(ctx context.Context) (confluence.User, error) {
 // reads reports whether the caller may read the directory: a user whom the mirror
 // knows as active, and as neither a guest nor an app.
 func (g *guarded) reads(ctx context.Context) (bool, error) {
-	if g.who.Kind != identity.User {
-		return false, nil
-	}
-	p, err := g.of.cfg.Mirror.Writer().Person(ctx, g.at, g.who.AccountID)
-	if confluence.KindOf(err) == confluence.NotFound {
-		return false, nil
-	}
-	return err == nil && p.ID == g.who.AccountID && p.Active && !p.Guest && !p.App, err
+	p, ok, err := g.person(ctx)
+	return ok && !p.Guest, err
 }
 
 // User implements tools.Directory. Who may not read the directory finds himself,

@@ -3,8 +3,10 @@ package mirrored
 import (
 	"context"
 	"strings"
+	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/mirror"
 )
 
 // ofPages is what a guarded query is kept to: whose page a comment, a file or
@@ -12,15 +14,39 @@ import (
 // that takes would count what is hidden.
 const ofPages = "type in (page, blogpost)"
 
-// Search implements tools.PageSource. A query finds pages and blog posts only,
-// and a hit is shown when the caller sees it in the mirror: no hit costs a
-// question to Confluence. There is no total, because Confluence counts for the
-// account, and what Confluence has against a query it says to nobody else.
+// mostNamed bounds how many spaces and how many hidden pages a query names: an
+// address has its limits.
+const mostNamed = 150
+
+// Search implements tools.PageSource. A query is kept to what the mirror shows
+// the caller before Confluence reads it: to pages and blog posts, to spaces he
+// may view, and without what is hidden in them, so that neither a place in a
+// listing nor how long an answer takes counts what he does not see. Where that
+// cannot be said in a query it is refused. A hit is shown when he sees it in the
+// mirror, and where it was changed since also as it is restricted now; no other hit
+// costs a question to Confluence. There is no total, because
+// Confluence counts for the account, and what Confluence has against a query it
+// says to nobody else.
+//
+// What is left is what the mirror has not read yet: a page that was made, or
+// hidden, since the last pass is left out of the answer, but not of the work.
 func (g *guarded) Search(ctx context.Context, s confluence.Search) (confluence.List[confluence.Hit], error) {
 	if strings.TrimSpace(s.CQL) == "" || !balanced(s.CQL) {
 		return confluence.List[confluence.Hit]{}, unreadable(nil)
 	}
-	s.CQL = pagesOnly(s.CQL)
+	spaces, hidden, whole, err := g.of.cfg.Mirror.Within(ctx, g.who, g.at, s.SpaceKey, mostNamed)
+	if err != nil {
+		return confluence.List[confluence.Hit]{}, err
+	}
+	if !whole {
+		return confluence.List[confluence.Hit]{}, tooWide()
+	}
+	complete := g.of.cfg.Complete(ctx, g.at)
+	if len(spaces) == 0 {
+		return confluence.List[confluence.Hit]{Total: -1, Exact: complete}, nil
+	}
+	s.CQL = keptTo(s.CQL, ofPages+outOf(spaces, hidden))
+	stale := map[string]bool{}
 	found, err := sift(s.Paging, func(up confluence.Paging) (confluence.List[confluence.Hit], error) {
 		asked := s
 		asked.Paging, asked.Archived = up, false
@@ -29,13 +55,52 @@ func (g *guarded) Search(ctx context.Context, s confluence.Search) (confluence.L
 		if h.Type != confluence.TypePage && h.Type != confluence.TypeBlogPost {
 			return false, nil
 		}
-		return g.allows(ctx, h.ID)
+		known, err := g.sees(ctx, h.ID)
+		if stale[h.ID] = known.Stale; err == nil && changedSince(known, h) {
+			err = g.stillOpen(ctx, known, "")
+		}
+		if confluence.KindOf(err) == confluence.NotFound {
+			return false, nil
+		}
+		return err == nil, err
 	})
+	for i, h := range found.Items {
+		found.Items[i].Stale = stale[h.ID]
+		found.Stale = found.Stale || stale[h.ID]
+	}
 	switch confluence.KindOf(err) {
 	case confluence.Invalid, confluence.NotFound:
 		return found, unreadable(err)
 	}
+	found.Exact = found.Exact && complete
 	return found, err
+}
+
+// changedSince reports whether a hit is another version than the mirror's, as far
+// as Confluence tells: the times of a search are finer than those of a page.
+func changedSince(known mirror.Page, h confluence.Hit) bool {
+	return h.Updated.Truncate(time.Millisecond).After(known.Version.CreatedAt.Truncate(time.Millisecond))
+}
+
+// outOf is the condition that keeps a query to some spaces and out of some trees.
+func outOf(spaces, hidden []string) string {
+	quoted := make([]string, 0, len(spaces))
+	for _, key := range spaces {
+		quoted = append(quoted, confluence.QuoteCQL(key))
+	}
+	out := " AND space in (" + strings.Join(quoted, ", ") + ")"
+	if len(hidden) > 0 {
+		ids := "(" + strings.Join(hidden, ", ") + ")"
+		out += " AND id not in " + ids + " AND ancestor not in " + ids
+	}
+	return out
+}
+
+// tooWide is the answer to a query where more is hidden than one can name.
+func tooWide() error {
+	return &confluence.Error{Kind: confluence.Invalid, Code: "input.cql", Op: "search",
+		Message: "A query to Confluence cannot be kept to what you may see here.",
+		Next:    "Send space_key, or search by words and filters without cql."}
 }
 
 // unreadable is the one answer to a query that cannot be answered: why may rest
@@ -46,14 +111,14 @@ func unreadable(err error) error {
 		Next:    "Check its fields and values, or search by words and filters instead."}
 }
 
-// pagesOnly puts a condition around a query. Its order stays outside.
-func pagesOnly(cql string) string {
+// keptTo adds a condition to all of a query. Its order stays outside.
+func keptTo(cql, condition string) string {
 	end := orderAt(cql)
 	where, order := strings.TrimSpace(cql[:end]), cql[end:]
 	if where == "" {
-		return strings.TrimSpace(ofPages + " " + order)
+		return strings.TrimSpace(condition + " " + order)
 	}
-	return strings.TrimSpace("(" + where + ") AND " + ofPages + " " + order)
+	return strings.TrimSpace("(" + where + ") AND " + condition + " " + order)
 }
 
 // orderAt is where the order of a query begins, its end where it has none: at the
@@ -71,11 +136,13 @@ func orderAt(cql string) int {
 }
 
 // balanced reports whether every parenthesis and quote of a query is closed, and
-// none before it is opened: then a condition put around it holds for all of it.
+// none before it is opened: then a condition put around it holds for all of it. A
+// backslash outside of quotes is refused: where Confluence takes it as one before
+// a quote, quotes end for it where they begin here.
 func balanced(cql string) bool {
-	least := 0
-	open, closed := outside(cql, func(_, depth int) { least = min(least, depth) })
-	return closed && open == 0 && least == 0
+	least, escapes := 0, false
+	open, closed := outside(cql, func(i, depth int) { least, escapes = min(least, depth), escapes || cql[i] == '\\' })
+	return closed && open == 0 && least == 0 && !escapes
 }
 
 // outside calls fn for every byte that stands outside of quotes, with the number

@@ -50,7 +50,7 @@ func (s *site) Pages(ctx context.Context, f confluence.PageFilter, p confluence.
 	out := confluence.List[confluence.Page]{Next: marked(fromMirror, found.Next), Total: found.Total}
 	for _, one := range found.Items {
 		out.Items = append(out.Items, copyOf(one))
-		out.ReadAt = oldest(out.ReadAt, readAt(one))
+		out.ReadAt, out.Stale = oldest(out.ReadAt, readAt(one)), out.Stale || one.Stale
 	}
 	return out, err
 }
@@ -83,7 +83,7 @@ func (s *site) titled(ctx context.Context, f confluence.PageFilter, p confluence
 	}
 	out := copyOf(found)
 	out.Body = ""
-	return confluence.List[confluence.Page]{Items: []confluence.Page{out}, Total: 1, ReadAt: out.ReadAt}, nil
+	return confluence.List[confluence.Page]{Items: []confluence.Page{out}, Total: 1, ReadAt: out.ReadAt, Stale: out.Stale}, nil
 }
 
 // Children implements tools.PageSource.
@@ -97,7 +97,7 @@ func (s *site) Children(ctx context.Context, id, contentType string, p confluenc
 	out := confluence.List[confluence.Node]{Next: marked(fromMirror, found.Next), Total: found.Total}
 	for _, one := range found.Items {
 		out.Items = append(out.Items, nodeOf(one, 1))
-		out.ReadAt = oldest(out.ReadAt, readAt(one))
+		out.ReadAt, out.Stale = oldest(out.ReadAt, readAt(one)), out.Stale || one.Stale
 	}
 	return out, err
 }
@@ -127,7 +127,7 @@ func (s *site) Descendants(ctx context.Context, id string, depth int, p confluen
 			}
 			if below <= depth {
 				out.Items = append(out.Items, nodeOf(one, below))
-				out.ReadAt = oldest(out.ReadAt, readAt(one))
+				out.ReadAt, out.Stale = oldest(out.ReadAt, readAt(one)), out.Stale || one.Stale
 			}
 		}
 		p.Cursor = found.Next
@@ -184,7 +184,7 @@ func (s *site) Attachments(ctx context.Context, pageID, contentType string, p co
 		all = append(all, a.Attachment)
 	}
 	out := part(all, p)
-	out.ReadAt = readAt(on)
+	out.ReadAt, out.Stale = readAt(on), on.Stale
 	return out, nil
 }
 

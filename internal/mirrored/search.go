@@ -11,7 +11,9 @@ import (
 )
 
 // Search implements tools.PageSource. A search that is said in fields is
-// answered from the mirror; what only CQL can say is asked of Confluence.
+// answered from the mirror; what only CQL can say is asked of Confluence. While
+// there is no index, who has a credential is answered by Confluence where that
+// answers, and everybody else by titles.
 func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List[confluence.Hit], error) {
 	cursor, copied := resumes(q.Cursor, func() bool {
 		return q.Terms != nil && !q.Archived && s.of.cfg.Complete(ctx, s.at) && s.covers(ctx, q.Terms)
@@ -29,19 +31,35 @@ func (s *site) Search(ctx context.Context, q confluence.Search) (confluence.List
 	t := q.Terms
 	a, err := s.of.cfg.Retrieve.Query(ctx, s.who, retrieve.Question{Text: t.Text, Integration: s.name, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label,
 		AncestorID: t.AncestorID, UpdatedSince: t.UpdatedSince, Limit: q.Limit, Cursor: q.Cursor, Facets: first, Newest: s.newest})
-	if first && confluence.KindOf(err) == confluence.Unavailable && ctx.Err() == nil {
-		s.of.cfg.Logger.WarnContext(ctx, "searched in Confluence instead", "err", err)
-		return live(s.writing.Search(ctx, q))
+	if first && s.own && withoutIndex(ctx, a, err) {
+		if l, failed := live(s.writing.Search(ctx, q)); failed == nil || err != nil {
+			s.of.cfg.Logger.WarnContext(ctx, "searched in Confluence instead", "err", err)
+			return l, failed
+		}
 	}
-	out := confluence.List[confluence.Hit]{Next: marked(fromMirror, a.Next), Total: a.Total, Exact: !a.Cut, Near: a.Near, Facets: a.Facets}
+	return hits(a), err
+}
+
+// withoutIndex reports whether no index answered: titles alone did, or nothing.
+func withoutIndex(ctx context.Context, a retrieve.Answer, err error) bool {
+	return a.Titles || confluence.KindOf(err) == confluence.Unavailable && ctx.Err() == nil
+}
+
+// hits is what the mirror found as Confluence would list it.
+func hits(a retrieve.Answer) confluence.List[confluence.Hit] {
+	out := confluence.List[confluence.Hit]{Next: marked(fromMirror, a.Next), Total: a.Total, Exact: !a.Cut, Near: a.Near, Titles: a.Titles, Facets: a.Facets}
+	if a.Cut {
+		out.Total = -1 // what was counted is not all there is
+	}
 	for _, r := range a.Results {
 		out.Items = append(out.Items, confluence.Hit{ID: r.PageID, Type: r.Type, Title: r.Title, SpaceKey: r.SpaceKey, Excerpt: r.Text, Updated: r.Updated, WebURL: r.URL,
-			ReadAt: r.ReadAt, Version: r.Version, HeadingPath: r.HeadingPath, Anchor: r.Anchor, More: r.More})
+			ReadAt: r.ReadAt, Stale: r.Stale, Version: r.Version, HeadingPath: r.HeadingPath, Anchor: r.Anchor, More: r.More})
+		out.Stale = out.Stale || r.Stale
 		if !r.ReadAt.IsZero() {
 			out.ReadAt = oldest(out.ReadAt, r.ReadAt)
 		}
 	}
-	return out, err
+	return out
 }
 
 // covers reports whether the mirror has where a search looks. It has no space of
@@ -74,7 +92,7 @@ func (s *site) lastChanged(ctx context.Context, q confluence.Search, first bool)
 	t := q.Terms
 	a, err := s.of.cfg.Retrieve.Query(ctx, s.who, retrieve.Question{Text: t.Text, Integration: s.name, SpaceKey: t.SpaceKey, Type: t.Type, Label: t.Label,
 		AncestorID: t.AncestorID, UpdatedSince: t.UpdatedSince, Limit: 1, Facets: first})
-	if err != nil || first && a.Total > fewPages {
+	if err != nil || first && (a.Cut || a.Total > fewPages) {
 		return confluence.List[confluence.Hit]{}, false, nil // the usual way says why
 	}
 	all, err := s.every(ctx, t)
@@ -83,14 +101,15 @@ func (s *site) lastChanged(ctx context.Context, q confluence.Search, first bool)
 	}
 	slices.SortStableFunc(all, func(a, b mirror.Page) int { return b.Version.CreatedAt.Compare(a.Version.CreatedAt) })
 	rows := part(all, q.Paging)
-	out := confluence.List[confluence.Hit]{Next: rows.Next, Total: rows.Total, Exact: true, Facets: a.Facets}
+	out := confluence.List[confluence.Hit]{Next: rows.Next, Total: rows.Total, Exact: !a.Cut, Facets: a.Facets}
 	for _, p := range rows.Items {
 		now, there := s.newest(ctx, p)
 		if !there {
 			out.Total--
 			continue
 		}
-		h := confluence.Hit{ID: p.ID, Type: p.Type, Title: now.Title, SpaceKey: p.SpaceKey, Updated: now.Version.CreatedAt, WebURL: now.WebURL, Anchor: now.WebURL, Version: now.Version.Number}
+		h := confluence.Hit{ID: p.ID, Type: p.Type, Title: now.Title, SpaceKey: p.SpaceKey, Updated: now.Version.CreatedAt, WebURL: now.WebURL, Anchor: now.WebURL, Version: now.Version.Number, Stale: p.Stale}
+		out.Stale = out.Stale || p.Stale
 		if h.ReadAt = readAt(now); !h.ReadAt.IsZero() {
 			out.ReadAt = oldest(out.ReadAt, h.ReadAt)
 		}
@@ -132,5 +151,6 @@ func (s *site) newest(ctx context.Context, p mirror.Page) (mirror.Page, bool) {
 	if err != nil || now.Status != "" && now.Status != confluence.StatusCurrent {
 		return mirror.Page{}, false
 	}
+	now.Stale = p.Stale // his right to it is as old as before
 	return mirror.Page{Page: now, Integration: p.Integration, Index: p.Index, Labels: p.Labels}, true
 }

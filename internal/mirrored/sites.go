@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -14,14 +15,19 @@ import (
 	"confluence-mcp/tools"
 )
 
-// Config is what [Sites] need. All but Wrote and Logger must be set.
+// Config is what [Sites] need. All but Rights, Wrote and
+// Logger must be set.
 type Config struct {
 	// Live is Confluence as a caller himself: kind Denied for one whom no
 	// credential fits.
 	Live tools.Sites
 	// Shared is an integration, by its name, as its connecting account. It is only ever read
 	// through the rights of the caller.
-	Shared   func(integration string) (tools.Site, error)
+	Shared func(integration string) (tools.Site, error)
+	// Rights is whom to ask what others may, where an integration's connecting
+	// account writes for callers without a credential; nil where it writes for
+	// nobody else. Optional: then it does nowhere.
+	Rights   func(integration string) Rights
 	Mirror   *mirror.Mirror
 	Retrieve *retrieve.Engine
 	// Complete reports whether all of an integration was read at least once
@@ -45,10 +51,13 @@ type Sites struct {
 // New makes the sites. It connects to nothing.
 func New(cfg Config) (*Sites, error) {
 	if cfg.Live == nil || cfg.Shared == nil || cfg.Mirror == nil || cfg.Retrieve == nil || cfg.Complete == nil || cfg.Now == nil {
-		return nil, errors.New("mirrored: every field of Config but Wrote and Logger must be set")
+		return nil, errors.New("mirrored: every field of Config but Rights, Wrote and Logger must be set")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Rights == nil {
+		cfg.Rights = func(string) Rights { return nil }
 	}
 	if cfg.Wrote == nil {
 		cfg.Wrote = func(int64, string) {}
@@ -63,7 +72,9 @@ func New(cfg Config) (*Sites, error) {
 // no integration gets the first.
 //
 // Kind Denied for an unknown caller, for the connecting account where several
-// are and none is named, and where nothing is connected.
+// are and none is named, and where nothing is connected; kind Unavailable
+// with code "store.unread" for a caller without a credential while nothing was
+// read.
 func (s *Sites) For(ctx context.Context, c identity.Caller) (tools.Site, error) {
 	if !c.Known() {
 		return s.cfg.Live.For(ctx, c)
@@ -114,8 +125,25 @@ func (s *Sites) below(ctx context.Context, c, who identity.Caller, at retrieve.I
 		live, err := s.cfg.Live.For(ctx, who) // as an anonymous visitor
 		return live, false, err
 	}
+	if err := s.begun(ctx, at); err != nil {
+		return nil, false, err
+	}
 	shared, err := s.cfg.Shared(at.Name)
-	return &guarded{live: shared, of: s, at: at.ID, who: who, refusal: refusal}, true, err
+	return &guarded{live: shared, of: s, at: at.ID, who: who, refusal: refusal, made: map[string]confluence.Page{}, open: &sync.Map{}}, true, err
+}
+
+// begun refuses to answer from an integration of which nothing was read yet: what
+// is not found in it could be anything.
+func (s *Sites) begun(ctx context.Context, at retrieve.Integration) error {
+	if s.cfg.Complete(ctx, at.ID) {
+		return nil
+	}
+	spaces, err := s.cfg.Mirror.Writer().Spaces(ctx, at.ID)
+	if err != nil || len(spaces) > 0 {
+		return err
+	}
+	return &confluence.Error{Kind: confluence.Unavailable, Code: "store.unread", Op: "open site", Message: "Nothing of this site was read from Confluence yet, and there is no credential of yours to ask it with.",
+		Next: "Try again in a few minutes; an admin sees how it goes with: confluence-mcp integrations show."}
 }
 
 // stands reports whether the mirror knows a caller who has a credential.

@@ -51,7 +51,7 @@ func (s *site) Spaces(ctx context.Context, f confluence.SpaceFilter, p confluenc
 	}
 	out := part(all, p)
 	for _, one := range out.Items {
-		out.ReadAt = oldest(out.ReadAt, one.ReadAt)
+		out.ReadAt, out.Stale = oldest(out.ReadAt, one.ReadAt), out.Stale || one.Stale
 	}
 	return out, nil
 }

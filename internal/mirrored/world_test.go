@@ -42,6 +42,7 @@ type world struct {
 	site     retrieve.Integration
 	mirrored []string // space keys; the others are unread
 	complete bool
+	lends    bool // the connecting account writes for others
 	wrote    []string
 
 	mu    sync.Mutex
@@ -99,12 +100,20 @@ func (w *world) open() {
 	require.NoError(t, err)
 	w.shared = w.client("u-bot")
 	w.Sites, err = mirrored.New(mirrored.Config{Live: w, Mirror: w.m, Retrieve: w.engine, Now: w.clock, Complete: func(context.Context, int64) bool { return w.complete },
-		Shared: func(string) (tools.Site, error) { return w.shared, nil }, Wrote: func(_ int64, id string) { w.wrote = append(w.wrote, id) }})
+		Rights: w.rights, Shared: func(string) (tools.Site, error) { return w.shared, nil }, Wrote: func(_ int64, id string) { w.wrote = append(w.wrote, id) }})
 	require.NoError(t, err)
 }
 
+func (w *world) rights(string) mirrored.Rights {
+	if w.lends {
+		return w.shared
+	}
+	return nil
+}
+
 func (w *world) client(user string) *rest.Client {
-	c, err := rest.New(rest.Config{Name: "acme", BaseURL: w.emulator.URL, Auth: rest.Basic, Username: w.emulator.Email(user), Token: seal.NewSecret(w.emulator.Token(user))})
+	c, err := rest.New(rest.Config{Name: "acme", BaseURL: w.emulator.URL, Auth: rest.Basic, Username: w.emulator.Email(user), Token: seal.NewSecret(w.emulator.Token(user)),
+		RateBudget: time.Second, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 	require.NoError(w.t, err)
 	return c
 }

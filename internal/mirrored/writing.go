@@ -28,8 +28,37 @@ func (w *writing) User(ctx context.Context, id string) (confluence.User, error) 
 	return w.Site.User(ctx, id)
 }
 
-// wrote remembers a write of one page. Version is 0 where none was made.
-func (w *writing) wrote(id string, version int) {
+// Lent reports whether the connecting account writes for the caller.
+func (w *writing) Lent() bool { return !w.own }
+
+// Author is the account Confluence names as the author of what is written.
+func (w *writing) Author(ctx context.Context) (confluence.User, error) {
+	if g, ok := w.Site.(*guarded); ok {
+		return g.live.CurrentUser(ctx)
+	}
+	return w.CurrentUser(ctx)
+}
+
+// Rehearsal gives the same site with writes of the connecting account judged and
+// none made; would says for whom one would be made, nothing when none would.
+func (w *writing) Rehearsal() (judge tools.Site, would func() string) {
+	said := ""
+	would = func() string { return said }
+	g, ok := w.Site.(*guarded)
+	if !ok {
+		return w, would
+	}
+	again := *g
+	again.rehearsal = &said
+	return &again, would
+}
+
+// wrote remembers a write of one page, one that failed too: it may have been made,
+// unless it was refused. Version is 0 where none was made.
+func (w *writing) wrote(id string, version int, err error) {
+	if err != nil && confluence.KindOf(err) == confluence.Denied {
+		return
+	}
 	w.of.written.page(mirror.Ref{Integration: w.at, ID: id}, version, w.of.cfg.Now())
 	w.of.cfg.Wrote(w.at, id)
 }
@@ -61,7 +90,7 @@ func (w *writing) CopyPage(ctx context.Context, c confluence.CopyRequest) (confl
 
 func (w *writing) created(p confluence.Page, err error) {
 	if err == nil {
-		w.wrote(p.ID, p.Version.Number)
+		w.wrote(p.ID, p.Version.Number, err)
 	}
 	w.of.written.tree(tree{w.at, p.SpaceKey}, w.of.cfg.Now()) // a write that failed may have been made
 }
@@ -69,7 +98,7 @@ func (w *writing) created(p confluence.Page, err error) {
 // UpdatePage implements tools.PageSink.
 func (w *writing) UpdatePage(ctx context.Context, u confluence.PageUpdate) (confluence.Page, error) {
 	p, err := w.Site.UpdatePage(ctx, u)
-	w.wrote(u.ID, u.Version)
+	w.wrote(u.ID, u.Version, err)
 	w.stirred(ctx, u.ID) // its title is in the tree
 	return p, err
 }
@@ -78,7 +107,7 @@ func (w *writing) UpdatePage(ctx context.Context, u confluence.PageUpdate) (conf
 func (w *writing) DeletePage(ctx context.Context, id, contentType string) error {
 	w.stirred(ctx, id)
 	err := w.Site.DeletePage(ctx, id, contentType)
-	w.wrote(id, 0)
+	w.wrote(id, 0, err)
 	w.stirred(ctx, id)
 	return err
 }
@@ -86,7 +115,7 @@ func (w *writing) DeletePage(ctx context.Context, id, contentType string) error 
 // MovePage implements tools.PageSink.
 func (w *writing) MovePage(ctx context.Context, id, position, targetID string) error {
 	err := w.Site.MovePage(ctx, id, position, targetID)
-	w.wrote(id, 0)
+	w.wrote(id, 0, err)
 	w.stirred(ctx, id, targetID)
 	return err
 }
@@ -94,14 +123,14 @@ func (w *writing) MovePage(ctx context.Context, id, position, targetID string) e
 // AddLabels implements tools.LabelStore.
 func (w *writing) AddLabels(ctx context.Context, id string, names []string) ([]confluence.Label, error) {
 	l, err := w.Site.AddLabels(ctx, id, names)
-	w.wrote(id, 0)
+	w.wrote(id, 0, err)
 	return l, err
 }
 
 // RemoveLabel implements tools.LabelStore.
 func (w *writing) RemoveLabel(ctx context.Context, id, name string) error {
 	err := w.Site.RemoveLabel(ctx, id, name)
-	w.wrote(id, 0)
+	w.wrote(id, 0, err)
 	return err
 }
 
@@ -122,7 +151,7 @@ func (w *writing) UpdateSpace(ctx context.Context, u confluence.SpaceUpdate) (co
 // Upload implements tools.AttachmentStore.
 func (w *writing) Upload(ctx context.Context, u confluence.Upload) (confluence.Attachment, error) {
 	a, err := w.Site.Upload(ctx, u)
-	w.wrote(u.PageID, 0)
+	w.wrote(u.PageID, 0, err)
 	return a, err
 }
 
@@ -133,6 +162,6 @@ func (w *writing) DeleteAttachment(ctx context.Context, id string) error {
 		page = a.PageID
 	}
 	err := w.Site.DeleteAttachment(ctx, id)
-	w.wrote(page, 0)
+	w.wrote(page, 0, err)
 	return err
 }

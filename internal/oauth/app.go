@@ -108,18 +108,27 @@ func isCloudID(id string) bool { return len(id) <= 64 && cloudIDForm.MatchString
 // ones where the API is one.
 func (a App) siteURL(raw string) (string, bool) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.ContainsAny(raw, "#\\") || strings.Trim(u.Path, "/") != "" && u.Path != "/wiki" {
+	if err != nil || strings.ContainsAny(raw, "#\\") || !isBare(u) {
 		return "", false
 	}
-	host := strings.ToLower(u.Hostname())
-	cloud := u.Scheme == "https" && strings.HasSuffix(host, ".atlassian.net") && u.Port() == "" && siteHost.MatchString(host)
-	if !cloud && !(a.loopback() && isLoopback(u) && (u.Scheme == "http" || u.Scheme == "https")) {
+	local := a.loopback() && isLoopback(u) && (u.Scheme == "http" || u.Scheme == "https")
+	if !local && !isCloudSite(u) {
 		return "", false
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), true
 }
 
+// isBare reports whether an address has a host and nothing else of its own: no
+// user, no query, and no path but Confluence's.
+func isBare(u *url.URL) bool {
+	return u.Host != "" && u.User == nil && u.RawQuery == "" && (strings.Trim(u.Path, "/") == "" || u.Path == "/wiki")
+}
+
 var siteHost = regexp.MustCompile(`^[a-z0-9-]+\.atlassian\.net$`)
+
+func isCloudSite(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "" && siteHost.MatchString(strings.ToLower(u.Hostname()))
+}
 
 func badApp(message, next string) error {
 	return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "configure OAuth", Message: message, Next: next}

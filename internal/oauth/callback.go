@@ -62,13 +62,16 @@ func show(w http.ResponseWriter, o Outcome, err error) {
 	page := struct {
 		Title, Message, Next string
 		Sites                []Site
-		Missing              []string
-	}{Title: "Connected", Message: "Signed in as " + orID(o.Grant) + " to " + o.Grant.SiteName + ".", Next: "You can close this window.", Missing: o.Missing}
+		Missing, Extra       []string
+	}{Title: "Connected", Message: "Signed in as " + orID(o.Grant) + " to " + o.Grant.SiteName + ".", Next: "You can close this window.", Missing: o.Missing, Extra: o.Extra}
 	status := http.StatusOK
 	var known *confluence.Error
 	switch {
 	case errors.As(err, &known):
-		status, page.Title, page.Message, page.Next = http.StatusBadRequest, "Not connected", known.Message+".", known.Next
+		status, page.Title, page.Message, page.Next = http.StatusBadRequest, "Not connected", strings.TrimSuffix(known.Message, ".")+".", known.Next
+		if known.Code == "auth.rights" {
+			status = http.StatusUnprocessableEntity
+		}
 	case err != nil:
 		status, page.Title, page.Message, page.Next = http.StatusInternalServerError, "Not connected", "Something went wrong here.", "Look at the log of the server, then begin again."
 	case o.Grant.State == Choosing:
@@ -85,5 +88,6 @@ var callbackPage = template.Must(template.New("callback").Parse(`<!doctype html>
 <h1>{{.Title}}</h1><p>{{.Message}}</p>
 {{with .Sites}}<ul>{{range .}}<li>{{.Name}} — {{.URL}} <code>{{.CloudID}}</code></li>{{end}}</ul>{{end}}
 {{with .Missing}}<p>These permissions were asked for and not given; what needs them will not work:</p><ul>{{range .}}<li><code>{{.}}</code></li>{{end}}</ul>{{end}}
+{{with .Extra}}<p>These permissions were given and not asked for; nothing here uses them:</p><ul>{{range .}}<li><code>{{.}}</code></li>{{end}}</ul>{{end}}
 <p>{{.Next}}</p></html>
 `))

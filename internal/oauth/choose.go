@@ -38,6 +38,9 @@ func (g *Grants) Choose(ctx context.Context, integration int64, role Role, accou
 	}
 	next := h.grant
 	next.State, next.CloudID, next.SiteName, next.SiteURL = Connected, sites[i].CloudID, sites[i].Name, sites[i].URL
+	if err := g.tested(ctx, next, h.tokens.Access); err != nil {
+		return Grant{}, err
+	}
 	moved, err := g.save(ctx, next, h.tokens, g.cfg.Vault.SettleGrant)
 	if err != nil {
 		return Grant{}, err

@@ -29,6 +29,9 @@ type Begin struct {
 	Needs []Need
 	// Starter is who asks, for the log.
 	Starter string
+	// Record writes down that a grant is made, and then has it made; its error is
+	// that of work, or says why nothing was done. nil: it is not written down.
+	Record func(ctx context.Context, g Grant, work func() error) error
 	// Browser is the value of [BrowserCookie]; empty when no browser asked. The
 	// callback must have the same.
 	Browser string
@@ -46,12 +49,15 @@ type Consent struct {
 
 // Outcome is how a consent ended well. With the grant's state Choosing one of
 // Sites must be chosen. Missing are scopes that were asked for and not granted;
-// what needs them will not work. Strange counts granted sites that were left
-// out because their address is not one of Atlassian's.
+// what needs them will not work. Extra are scopes that were granted and not asked
+// for, as Atlassian does for an app that had them before; nothing uses them.
+// Strange counts granted sites that were left out because their address is not
+// one of Atlassian's.
 type Outcome struct {
 	Grant   Grant
 	Sites   []Site
 	Missing []string
+	Extra   []string
 	Strange int
 }
 
@@ -139,22 +145,45 @@ func (g *Grants) finish(ctx context.Context, c *consent, in Callback) (Outcome, 
 	if err != nil {
 		return Outcome{}, err
 	}
-	t := tokens{Access: p.access, Refresh: p.refresh}
-	add := func() (Grant, error) {
-		return g.cfg.Vault.AddGrant(ctx, o.Grant, func(made Grant) ([]byte, error) { return g.sealed(made, t) })
-	}
-	made, err := add()
-	if keyIsGone(err) {
-		if err := g.cfg.Ring.Reload(ctx); err != nil {
-			return Outcome{}, err
-		}
-		made, err = add()
-	}
-	if err != nil {
+	if err := g.tested(ctx, o.Grant, p.access); err != nil {
 		return Outcome{}, err
 	}
-	o.Grant = made
-	return o, g.settled(ctx, made)
+	keep := func() (err error) {
+		if o.Grant, err = g.keep(ctx, o.Grant, tokens{Access: p.access, Refresh: p.refresh}); err != nil {
+			return err
+		}
+		return g.settled(ctx, o.Grant)
+	}
+	if c.begin.Record == nil {
+		err = keep()
+	} else {
+		err = c.begin.Record(ctx, o.Grant, keep)
+	}
+	return o, err
+}
+
+// keep stores a new grant, with the newest key when the one at hand was rotated
+// away meanwhile.
+func (g *Grants) keep(ctx context.Context, next Grant, t tokens) (Grant, error) {
+	add := func() (Grant, error) {
+		return g.cfg.Vault.AddGrant(ctx, next, func(made Grant) ([]byte, error) { return g.sealed(made, t) })
+	}
+	made, err := add()
+	if !keyIsGone(err) {
+		return made, err
+	}
+	if err := g.cfg.Ring.Reload(ctx); err != nil {
+		return Grant{}, err
+	}
+	return add()
+}
+
+// tested refuses a grant that would come into force and is not good enough.
+func (g *Grants) tested(ctx context.Context, next Grant, access string) error {
+	if g.cfg.Test == nil || next.State != Connected {
+		return nil
+	}
+	return g.cfg.Test(ctx, next, &Trial{access: access, base: g.cfg.App.GatewayURL(next.CloudID)})
 }
 
 var plainCode = regexp.MustCompile(`^[a-z_]+$`)
@@ -192,15 +221,21 @@ func (g *Grants) survey(ctx context.Context, b Begin, p pair) (Outcome, error) {
 	if !decided && b.Only {
 		return Outcome{}, noSite("the consent does not open the site "+shown(b.Site), strange)
 	}
-	asked := p.scopes
-	if asked == nil {
-		asked = Scopes(b.Needs...)
+	asked := Scopes(b.Needs...)
+	given := p.scopes
+	if given == nil {
+		given = asked
 	}
-	o := Outcome{Sites: sites, Strange: strange, Grant: Grant{Integration: b.Integration, Role: b.Role, State: Choosing, Scopes: asked,
+	o := Outcome{Sites: sites, Strange: strange, Grant: Grant{Integration: b.Integration, Role: b.Role, State: Choosing, Scopes: given,
 		Consented: p.asked, Refreshed: p.asked, Expires: p.asked.Add(p.life)}}
-	for _, s := range Scopes(b.Needs...) {
-		if !slices.Contains(asked, s) && s != offlineAccess { // its proof is the refresh token
+	for _, s := range asked {
+		if !slices.Contains(given, s) && s != offlineAccess { // its proof is the refresh token
 			o.Missing = append(o.Missing, s)
+		}
+	}
+	for _, s := range given {
+		if !slices.Contains(asked, s) {
+			o.Extra = append(o.Extra, shown(s))
 		}
 	}
 	at := sites[0]

@@ -41,6 +41,7 @@ type Grant struct {
 	AccountName string
 	State       State
 	Reason      string // of NeedsReconnect: one sentence
+	Revoked     bool   // of NeedsReconnect: Atlassian refuses the refresh token itself
 	CloudID     string // empty while Choosing
 	SiteName    string
 	SiteURL     string // origin, for people

@@ -21,6 +21,9 @@ type Config struct {
 	Vault  Vault
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Test judges a grant before it comes into force: on its error nothing is
+	// stored, and what was in force stays. nil: every grant is good enough.
+	Test func(ctx context.Context, g Grant, with *Trial) error
 	// Settled takes a new grant, or one that leads to another site, into use. Its
 	// error is the end of the consent or the choice; it erases the grant itself.
 	Settled func(ctx context.Context, g Grant) error

@@ -48,17 +48,27 @@ func random() string {
 
 func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
 
-// add keeps a consent under a new state. Those nobody came back for make room.
+// add keeps a consent under a new state. Those nobody came back for make room, and
+// so does one that the same person has begun before. People fill half of the room
+// only: an administrator can always connect an integration.
 func (p *pending) add(c *consent, now time.Time) (state string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	most := maxPending
+	if c.begin.Role == Person {
+		most = maxPending / 2
+	}
 	for d, old := range p.all {
-		if !now.Before(old.expires) {
+		switch {
+		case !now.Before(old.expires):
 			delete(p.all, d)
 			old.end(Outcome{}, tooLate())
+		case c.begin.Role == Person && old.begin.Role == Person && old.begin.Integration == c.begin.Integration && old.begin.Account == c.begin.Account:
+			delete(p.all, d)
+			old.end(Outcome{}, badState("it was begun anew since"))
 		}
 	}
-	if len(p.all) >= maxPending {
+	if len(p.all) >= most {
 		return "", &confluence.Error{Kind: confluence.Limited, Op: "connect", Message: "too many connections are being made at once", Next: "Finish or wait for some; each is forgotten after ten minutes.", RetryAfter: time.Minute}
 	}
 	if p.all == nil {

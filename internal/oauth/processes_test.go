@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/oauth"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(planted.Watch(m).Run())
 }
 
 // another is a process that gives a token for every line it reads. A line is

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -169,8 +170,38 @@ func TestM03_CodeVerifier(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"code_verifier"}`))
 	}
+	f.requests = nil
 	_, err, _ := r.answered(g, "&code=c")
 	requireCode(t, err, confluence.Expired, "auth.code")
+	assert.Equal(t, []string{"/oauth/token"}, f.requests, "and is not asked for anything else")
+}
+
+// TestM03_CodeOfAnotherConsent: a code comes with the challenge of its own consent,
+// so it is worth nothing where another verifier is sent.
+func TestM03_CodeOfAnotherConsent(t *testing.T) {
+	r := newRig(t)
+	ours, err := r.grants.Begin(beginning())
+	require.NoError(t, err)
+	theirs, err := r.grants.Begin(beginning())
+	require.NoError(t, err)
+	for name, to := range map[string]string{
+		"of another consent": changed(r.consent(ours, "u-ann"), "code", r.consent(theirs, "u-bob").Query().Get("code")),
+		"of another challenge": changed(r.consent(theirs, "u-ann"), "code",
+			r.consent(oauth.Consent{URL: changed(mustParse(t, theirs.URL), "code_challenge", strings.Repeat("A", 43))}, "u-bob").Query().Get("code")),
+	} {
+		mark := r.mark()
+		_, err, _ := r.callback(r.grants, to, "")
+		requireCode(t, err, confluence.Expired, "auth.code")
+		assert.Equal(t, 1, r.asked(mark, "/"), "%s: the code was offered, and nothing else was asked", name)
+		r.noGrants()
+	}
+}
+
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	require.NoError(t, err)
+	return u
 }
 
 func TestM04_ErrorThatIsMarkup(t *testing.T) {
@@ -258,11 +289,27 @@ func TestM06_FewerScopesThanAskedFor(t *testing.T) {
 	lacks := oauth.Lacks(o.Grant.Scopes, beginning().Needs...)
 	require.Len(t, lacks, 2)
 	assert.Equal(t, "AnnArbor", strings.ReplaceAll(o.Grant.AccountName, "?", ""), "names are cleaned")
+	assert.Empty(t, o.Extra)
+}
+
+func TestM06_MoreScopesThanAskedFor(t *testing.T) {
+	r, f := newRig(t), startFake(t)
+	all := strings.Join(append(oauth.Scopes(beginning().Needs...), "delete:space:confluence", "<b>manage"), " ")
+	f.token = func(w http.ResponseWriter, _ map[string]string) {
+		_, _ = w.Write([]byte(`{"access_token":"emu-at-1","refresh_token":"emu-rt-1","expires_in":3600,"scope":"` + all + `"}`))
+	}
+	o, err, page := r.answered(r.against(f), "&code=c")
+	require.NoError(t, err)
+	assert.Empty(t, o.Missing)
+	assert.Equal(t, []string{"delete:space:confluence", "<b>manage"}, o.Extra)
+	assert.Contains(t, page, "delete:space:confluence", "shown to the admin")
+	assert.NotContains(t, page, "<b>")
 }
 
 func TestM07_ChoiceAmongSitesThatWereNotGranted(t *testing.T) {
 	r := newRig(t)
 	r.connect(beginning(), "u-ann", "emulator_site", cloudA, "emulator_site", cloudB)
+	mark := r.mark()
 	for _, bad := range []string{cloudC, "", "x", cloudA + "/..", "../" + cloudA} {
 		_, err := r.grants.Choose(t.Context(), 1, oauth.Service, "", bad)
 		requireCode(t, err, confluence.Invalid, "auth.no_site")
@@ -273,6 +320,7 @@ func TestM07_ChoiceAmongSitesThatWereNotGranted(t *testing.T) {
 	requireCode(t, err, confluence.Expired, "auth.not_connected")
 	_, err = r.grants.Service(t.Context(), 1)
 	requireCode(t, err, confluence.Expired, "auth.not_connected")
+	assert.Equal(t, r.asked(mark, "/oauth/token/accessible-resources"), r.asked(mark, "/"), "what is granted was looked up, and no site was asked")
 	_, err = r.grants.Choose(t.Context(), 1, oauth.Service, "", cloudA)
 	require.NoError(t, err)
 }
@@ -394,6 +442,29 @@ func TestPendingConnectionsAreBounded(t *testing.T) {
 	_, err := r.grants.Begin(beginning())
 	requireCode(t, err, confluence.Limited, "limit.rate")
 	r.clock.advance(10 * time.Minute)
+	_, err = r.grants.Begin(beginning())
+	require.NoError(t, err)
+}
+
+// Whoever may connect an account of their own cannot keep administrators from
+// connecting an integration, nor others from connecting theirs.
+func TestPeopleLeaveRoomForAdministrators(t *testing.T) {
+	r := newRig(t)
+	own := beginning()
+	own.Role = oauth.Person
+	for range 200 { // one person over and over takes one place
+		own.Account = "u-ann"
+		_, err := r.grants.Begin(own)
+		require.NoError(t, err)
+	}
+	for n := range 49 {
+		own.Account = "u-" + strconv.Itoa(n)
+		_, err := r.grants.Begin(own)
+		require.NoError(t, err)
+	}
+	own.Account = "u-late"
+	_, err := r.grants.Begin(own)
+	requireCode(t, err, confluence.Limited, "limit.rate")
 	_, err = r.grants.Begin(beginning())
 	require.NoError(t, err)
 }

@@ -144,7 +144,8 @@ func (g *Grants) refused(ctx context.Context, h held, lost time.Time) (held, err
 		return now, err
 	}
 	reason := "Atlassian no longer accepts it; it was revoked, unused for 90 days, or the password was changed."
-	if !lost.IsZero() && g.cfg.Now().Sub(lost) > leeway {
+	now.grant.Revoked = lost.IsZero() || g.cfg.Now().Sub(lost) <= leeway
+	if !now.grant.Revoked {
 		reason = "An answer of Atlassian's was lost on " + lost.UTC().Format(time.RFC3339) + ", and it repeats one for ten minutes only."
 	}
 	now.grant.Reason = reason

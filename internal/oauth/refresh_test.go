@@ -276,12 +276,18 @@ func TestWrongSecretLosesNoGrant(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTamperedTokensNeedAReconnection(t *testing.T) {
+func TestK04_K05_TamperedTokensNeedAReconnection(t *testing.T) {
 	for name, change := range map[string]func(*rig, oauth.Grant) (oauth.Grant, []byte){
 		"bit": func(r *rig, g oauth.Grant) (oauth.Grant, []byte) {
 			_, sealed, err := r.store.Grant(r.t.Context(), g.ID)
 			require.NoError(r.t, err)
 			sealed[len(sealed)-1] ^= 1
+			return g, sealed
+		},
+		"the tokens of another row": func(r *rig, g oauth.Grant) (oauth.Grant, []byte) {
+			theirs := r.connect(oauth.Begin{Integration: 2, Role: oauth.Service, Site: cloudB, Only: true}, "u-ann", "emulator_site", cloudB)
+			_, sealed, err := r.store.Grant(r.t.Context(), theirs.Grant.ID)
+			require.NoError(r.t, err)
 			return g, sealed
 		},
 		"another account in the row": func(_ *rig, g oauth.Grant) (oauth.Grant, []byte) { g.Account = "u-bob"; return g, nil },

@@ -1,9 +1,9 @@
 package oauth_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +19,7 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/emulator"
+	"confluence-mcp/internal/emulator/planted"
 	"confluence-mcp/internal/oauth"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
@@ -49,24 +50,6 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// heard is a log several goroutines write.
-type heard struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.b.Write(p)
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.b.String()
-}
-
 // rig is the product's OAuth over a real database, and three emulated sites.
 type rig struct {
 	t      *testing.T
@@ -76,7 +59,7 @@ type rig struct {
 	store  *store.Precious
 	ring   *seal.Ring
 	grants *oauth.Grants
-	logs   *heard
+	logs   *planted.Log
 }
 
 func siteText(name, id string) string {
@@ -109,7 +92,7 @@ func startSites(t *testing.T, now func() time.Time) *emulator.Emulator {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	r := &rig{t: t, clock: c, e: startSites(t, c.now), dir: t.TempDir(), logs: &heard{}}
+	r := &rig{t: t, clock: c, e: startSites(t, c.now), dir: t.TempDir(), logs: &planted.Log{}}
 	r.open()
 	t.Cleanup(func() { r.leaksNothing(r.logs.String()) })
 	return r
@@ -137,7 +120,7 @@ func (r *rig) app() oauth.App {
 // with makes Grants over the same folder with a changed configuration.
 func (r *rig) with(change func(*oauth.Config)) *oauth.Grants {
 	r.t.Helper()
-	cfg := oauth.Config{App: r.app(), Ring: r.ring, Vault: r.store, Now: r.clock.now, Logger: slog.New(slog.NewTextHandler(r.logs, nil)),
+	cfg := oauth.Config{App: r.app(), Ring: r.ring, Vault: r.store, Now: r.clock.now, Logger: slog.New(slog.NewTextHandler(io.MultiWriter(r.logs, planted.Writer("log of oauth")), nil)),
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 	change(&cfg)
 	g, err := oauth.New(cfg)

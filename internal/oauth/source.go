@@ -22,6 +22,22 @@ func (s *Source) Grant() Grant { return s.grant }
 // BaseURL is where the REST client sends its requests.
 func (s *Source) BaseURL() string { return s.grants.cfg.App.GatewayURL(s.grant.CloudID) }
 
+// Trial gives the access token of a grant that is not in force yet, for a look
+// at what it opens.
+type Trial struct{ access, base string }
+
+// BaseURL is where the REST client sends its requests.
+func (t *Trial) BaseURL() string { return t.base }
+
+// Token gives the access token.
+func (t *Trial) Token(context.Context) (seal.Secret, error) { return seal.NewSecret(t.access), nil }
+
+// Renew has no other token to give. Kind Expired, code auth.refused.
+func (t *Trial) Renew(context.Context, seal.Secret) (seal.Secret, error) {
+	return seal.Secret{}, &confluence.Error{Kind: confluence.Expired, Code: "auth.refused", Op: "use connection", Message: "Confluence refuses a new token",
+		Next: "Check that the account can open Confluence there, and that the app may be used on the site."}
+}
+
 // margin is how long before its end an access token is no longer given out.
 const margin = 2 * time.Minute
 

@@ -8,13 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
+
+	"confluence-mcp/internal/reach"
 )
 
 // Limits of what an issuer is asked.
@@ -39,21 +38,16 @@ func newIssuer(name string, cfg Config) (*issuer, error) {
 	switch {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(name, "#"):
 		return nil, errors.New("it has a user, a query or a fragment")
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(host)):
+	case u.Scheme != "https" && !(u.Scheme == "http" && reach.Loopback(host)):
 		return nil, errors.New("it is not https")
 	case under(host, "atlassian.com") || under(host, "atlassian.net"):
 		return nil, errors.New("it is Atlassian, whose tokens are for Confluence and not for this server")
 	}
-	from := &source{issuer: name, base: u, client: newClient(u, cfg.Roots)}
+	from := &source{issuer: name, base: u, client: newClient(reach.Loopback(host), cfg.Roots)}
 	return &issuer{url: name, keys: &keys{source: from, now: cfg.Now, logger: cfg.Logger}}, nil
 }
 
 func under(host, domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
 
 // source fetches the documents of one issuer.
 type source struct {
@@ -128,19 +122,11 @@ func (s *source) get(ctx context.Context, from string) ([]byte, error) {
 // at the resolved address when it is dialled: a company's provider may stand
 // in a private network, but loopback and link-local addresses (the metadata
 // services of clouds) are reached only when the issuer names them.
-func newClient(issuer *url.URL, roots *x509.CertPool) *http.Client {
-	loopback := isLoopback(strings.ToLower(issuer.Hostname()))
-	dialer := &net.Dialer{Timeout: fetchTimeout, ControlContext: func(_ context.Context, _, addr string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(addr)
-		if err != nil || !mayDial(to.Addr().Unmap(), loopback) {
-			return errors.New("its address is not one this server may reach")
-		}
-		return nil
-	}}
+func newClient(loopback bool, roots *x509.CertPool) *http.Client {
 	return &http.Client{
 		Timeout: fetchTimeout,
 		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
+			DialContext:            reach.DialContext(fetchTimeout, loopback),
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    fetchTimeout,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -151,13 +137,3 @@ func newClient(issuer *url.URL, roots *x509.CertPool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
-
-func mayDial(ip netip.Addr, loopback bool) bool {
-	if loopback {
-		return ip.IsLoopback()
-	}
-	return !(ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip == metadataIPv6)
-}
-
-// metadataIPv6 is the one metadata address outside the link-local range.
-var metadataIPv6 = netip.MustParseAddr("fd00:ec2::254")

@@ -79,13 +79,9 @@ func decodePart(part string, to *map[string]json.RawMessage) error {
 // programs at Entra, by idtyp. A token bound to a key that the caller would
 // have to prove is no bearer token.
 func isAccessToken(typ json.RawMessage, payload map[string]json.RawMessage) error {
-	var kind string
-	if typ != nil && json.Unmarshal(typ, &kind) != nil {
-		return refused("its type is not text")
-	}
-	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
-	if kind != "" && kind != "jwt" && kind != "at+jwt" {
-		return refused("it is of another type than an access token")
+	kind, err := tokenType(typ)
+	if err != nil {
+		return err
 	}
 	for _, name := range []string{"at_hash", "c_hash", "cnf"} {
 		if _, ok := payload[name]; ok {
@@ -103,6 +99,20 @@ func isAccessToken(typ json.RawMessage, payload map[string]json.RawMessage) erro
 		return refused("it says neither by its type nor by a scope that it is an access token")
 	}
 	return nil
+}
+
+// tokenType is the type a token's header names, without its prefix and in lower
+// case: empty, jwt or at+jwt.
+func tokenType(typ json.RawMessage) (string, error) {
+	var kind string
+	if typ != nil && json.Unmarshal(typ, &kind) != nil {
+		return "", refused("its type is not text")
+	}
+	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
+	if kind != "" && kind != "jwt" && kind != "at+jwt" {
+		return "", refused("it is of another type than an access token")
+	}
+	return kind, nil
 }
 
 // verify checks signature, issuer and dates.
@@ -157,8 +167,8 @@ func (t token) hasScopes(wanted []string) bool {
 func (t token) person(r Rule) Person {
 	p := Person{Agent: r.Agent, Issuer: t.issuer, Subject: t.subject}
 	if r.Account.Claim != "" {
-		if id := t.claims.textAt(r.Account.Claim); isName(id) {
-			p.AccountID = id
+		if id := t.claims.textAt(r.Account.Claim); isName(id) && !strings.Contains(id, "@") {
+			p.AccountID = id // an address would be one nobody has verified
 		}
 	}
 	if r.Account.Email {

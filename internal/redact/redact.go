@@ -18,12 +18,13 @@ import (
 const Mask = "[redacted]"
 
 // secretLook matches what Atlassian tokens, JSON web tokens, bearer and basic
-// credentials and our own agent keys look like, and secrets inside a URL's
+// credentials and our own agent keys and signing secrets look like, and secrets inside a URL's
 // query. The first group, when there is one, is kept.
 const secretLook = `(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}` +
 	`|\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,4}` +
 	`|\bAT[AC]TT[A-Za-z0-9_=-]{6,}` +
 	`|\bcmk_[A-Za-z0-9]+_[A-Za-z0-9_-]+` +
+	`|\bcmh_[A-Za-z0-9_-]{20,}` +
 	`|([?&](?:access_token|refresh_token|token|code|state|client_secret|api_key|key|password|secret|code_verifier)=)[^&\s"']+`
 
 // Rules masks secrets. Make one with [New]; it is safe for concurrent use.

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/connections"
@@ -55,26 +54,33 @@ type Config struct {
 	Set    Set
 	Logger *slog.Logger
 	// Own gives people's own clients of an integration; nil: nobody has one.
-	Own func(integration int64) connections.Own
+	Own func(integration int64, name string) connections.Own
 	// Grant gives the grant an integration without token is connected with, nil
 	// while there is none; nil: nothing is connected by OAuth.
 	Grant func(ctx context.Context, integration int64) (*connections.Grant, error)
-	// Erase removes all grants of an integration, people's own too; nil as Grant.
-	Erase func(ctx context.Context, integration int64) error
+	// Erase removes the grants an integration is connected with, and with people
+	// their own too; nil as Grant.
+	Erase func(ctx context.Context, integration int64, people bool) error
+	// Interval is the time between two passes, which the rights of a copy have to
+	// outlive; 0: any do.
+	Interval time.Duration
 }
 
-// Registry is the integrations of a server. It is safe for concurrent use;
-// changes wait for each other.
+// Registry is the integrations of a server. It is safe for concurrent use.
+// Nobody waits while Confluence is asked: what was tested meanwhile is only kept
+// if nothing it was tested with has changed.
 type Registry struct {
 	cfg Config
-	mu  sync.Mutex
+	mu  sync.Mutex // never held while Confluence is asked
 	all []*entry
 }
 
-// entry is one integration, with its token.
+// entry is one integration, with its token. A change puts another in its place,
+// so that an entry which is still there is as it was.
 type entry struct {
 	Integration
-	token seal.Secret
+	token  seal.Secret
+	judged bool // a grant was tested with these very settings
 }
 
 // Integration is one, without secrets.
@@ -125,7 +131,7 @@ func (r *Registry) load(ctx context.Context, k store.Integration) error {
 		r.cfg.Logger.Warn("an integration made by hand has the name of one of the file, which counts", "integration", k.Name)
 		return nil
 	}
-	e := &entry{Integration: Integration{ID: k.ID, Name: k.Name, HasToken: len(k.Token) > 0}}
+	e := &entry{Integration: Integration{ID: k.ID, Name: k.Name, HasToken: len(k.Token) > 0, Values: Defaults()}}
 	if err := json.Unmarshal(k.Settings, &e.Values); err != nil {
 		return fmt.Errorf("settings of integration %s: %w", k.Name, err)
 	}
@@ -143,15 +149,19 @@ func (r *Registry) load(ctx context.Context, k store.Integration) error {
 // Spec is what the file declares as it is connected, for a look at it that
 // needs no id.
 func Spec(d Declared) connections.Spec {
-	return connections.Spec{Name: d.Name, BaseURL: d.Values.BaseURL, Username: d.Values.Username, Token: d.Token, Spaces: d.Values.Spaces,
-		Rights: d.Values.EnableAccessRightsSync, Public: d.Values.UnsyncedVisibility == everybody}
+	v := d.Values
+	s := connections.Spec{Name: d.Name, BaseURL: v.BaseURL, Username: v.Username, Token: d.Token, Spaces: v.Spaces,
+		Rights: v.EnableAccessRightsSync, Public: v.UnsyncedVisibility == everybody, Opaque: policies()[v.OpaqueAncestors], SuperGroup: v.HonourSuperGroup,
+		ServiceWrites: v.ServiceWrites}
+	s.MaxAge, s.HardMaxAge, _ = confluence.RightsAges(v.ACLMaxAge, v.ACLHardMaxAge) // checked before they were kept; 0 means the defaults
+	return s
 }
 
 func (r *Registry) spec(e *entry) connections.Spec {
 	s := Spec(Declared{Name: e.Name, Values: e.Values, Token: e.token})
 	s.ID = e.ID
 	if r.cfg.Own != nil {
-		s.Own = r.cfg.Own(e.ID)
+		s.Own = r.cfg.Own(e.ID, e.Name)
 	}
 	return s
 }
@@ -193,151 +203,4 @@ func (r *Registry) find(name string) (*entry, error) {
 		}
 	}
 	return nil, &confluence.Error{Kind: confluence.NotFound, Op: "find integration", Ref: name, Message: "There is no such integration.", Next: "List them: confluence-mcp integrations list, or GET /api/integrations."}
-}
-
-// Lengths are compared beside an expression: one with a large count of
-// repetitions takes a while to compile, at every start.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-
-const longestName = 63
-
-// Add makes an integration and connects it if it has a token. With
-// enableAccessRightsSync the rights are tested first.
-//
-// Kind Invalid for settings that cannot be meant, code "auth.rights" when rights
-// cannot be read; Conflict for a name that is taken. Nothing is stored then.
-func (r *Registry) Add(ctx context.Context, name string, s Settings) (Integration, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(name) > longestName || !nameForm.MatchString(name) || strings.Trim(name, "0123456789") == "" {
-		return Integration{}, wrong("The name is not made of letters, digits, dots, hyphens and underscores, or is a number and would be taken for an id", `Send for example "acme".`)
-	}
-	if _, err := r.find(name); err == nil {
-		return Integration{}, &confluence.Error{Kind: confluence.Conflict, Code: "conflict.name", Op: "add integration", Ref: name, Message: "There is an integration of that name.", Next: "Choose another name, or change that one."}
-	}
-	values, token, err := Values{Type: kind, UnsyncedVisibility: onlyAccount, Spaces: []string{}}.with(s)
-	if err != nil {
-		return Integration{}, err
-	}
-	e := &entry{Integration: Integration{Name: name, Values: values, HasToken: !token.Empty()}, token: token}
-	if err := r.test(ctx, e); err != nil {
-		return Integration{}, err
-	}
-	raw, err := values.encode()
-	if err != nil {
-		return Integration{}, err
-	}
-	if e.ID, err = r.cfg.Store.IntegrationID(ctx, name); err != nil {
-		return Integration{}, err
-	}
-	sealed, err := r.sealed(ctx, e.ID, token)
-	if err != nil {
-		return Integration{}, err
-	}
-	if _, err := r.cfg.Store.AddIntegration(ctx, name, raw, sealed); err != nil {
-		return Integration{}, err
-	}
-	r.all = append(r.all, e)
-	return e.Integration, r.connect(ctx, e)
-}
-
-// connect runs an integration; one without a token waits for OAuth.
-func (r *Registry) connect(ctx context.Context, e *entry) error {
-	spec, err := r.granted(ctx, e)
-	if err == nil {
-		err = r.cfg.Set.Put(ctx, spec)
-	}
-	if err != nil && (e.HasToken || confluence.KindOf(err) != confluence.Expired) {
-		return err
-	}
-	return nil
-}
-
-// sealed is a token as it is kept, nil for none.
-func (r *Registry) sealed(ctx context.Context, id int64, token seal.Secret) ([]byte, error) {
-	if token.Empty() {
-		return nil, nil
-	}
-	return r.cfg.Vault.Seal(ctx, store.IntegrationToken(id), token)
-}
-
-// test makes sure that settings can work before they are kept.
-func (r *Registry) test(ctx context.Context, e *entry) error {
-	if e.token.Empty() || !e.Values.EnableAccessRightsSync {
-		return connections.Check(r.spec(e))
-	}
-	return r.cfg.Set.TestRights(ctx, r.spec(e))
-}
-
-// Change takes over what the settings say and nothing else. Kind NotFound;
-// Conflict for an integration of the file; else as [Registry.Add].
-func (r *Registry) Change(ctx context.Context, name string, s Settings) (Integration, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, err := r.find(name)
-	if err != nil {
-		return Integration{}, err
-	}
-	if e.OfFile {
-		return Integration{}, ofFile(e)
-	}
-	values, token, err := e.Values.with(s)
-	if err != nil {
-		return Integration{}, err
-	}
-	changed := &entry{Integration: e.Integration, token: e.token}
-	changed.Values = values
-	if !token.Empty() {
-		changed.token, changed.HasToken = token, true
-	}
-	if values.BaseURL != e.Values.BaseURL && token.Empty() && e.HasToken {
-		return Integration{}, wrong("The baseUrl is another site, but no token for it is given", "Send the token of that site as well: the present one must not go there.")
-	}
-	if err := r.test(ctx, changed); err != nil {
-		return Integration{}, err
-	}
-	raw, err := values.encode()
-	if err != nil {
-		return Integration{}, err
-	}
-	sealed, err := r.sealed(ctx, e.ID, token)
-	if err != nil {
-		return Integration{}, err
-	}
-	if err := r.cfg.Store.ChangeIntegration(ctx, e.ID, raw, sealed); err != nil {
-		return Integration{}, err
-	}
-	*e = *changed
-	return e.Integration, r.connect(ctx, e)
-}
-
-// Remove disconnects an integration and forgets it, its token and its rows.
-// Kind NotFound; Conflict for an integration of the file.
-func (r *Registry) Remove(ctx context.Context, name string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, err := r.find(name)
-	if err != nil {
-		return err
-	}
-	if e.OfFile {
-		return ofFile(e)
-	}
-	if r.cfg.Erase != nil { // first: a name that is used again must find nothing
-		if err := r.cfg.Erase(ctx, e.ID); err != nil {
-			return err
-		}
-	}
-	if err := r.cfg.Set.Remove(ctx, e.ID, false); err != nil {
-		return err // it is still listed, so that it can be removed again
-	}
-	if err := r.cfg.Store.RemoveIntegration(ctx, e.ID); err != nil {
-		return err
-	}
-	r.all = slices.DeleteFunc(r.all, func(x *entry) bool { return x.ID == e.ID })
-	return nil
-}
-
-func ofFile(e *entry) error {
-	return &confluence.Error{Kind: confluence.Conflict, Code: "conflict.file", Op: "change integration", Ref: e.Name, Message: "This integration is declared in the configuration file.", Next: "Change it there and restart the server."}
 }

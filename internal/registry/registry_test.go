@@ -14,6 +14,7 @@ import (
 	"confluence-mcp/internal/registry"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
+	"confluence-mcp/store/guard"
 )
 
 // running remembers what was connected.
@@ -148,6 +149,11 @@ func TestRefusedSettingsLeaveNothing(t *testing.T) {
 		"an address with a user":  {"x", func(s *registry.Settings) { s.BaseURL = ptr("https://me:pw@acme.test") }, "input.settings"},
 		"another product":         {"x", func(s *registry.Settings) { s.Type = ptr("jira") }, "input.settings"},
 		"an unknown visibility":   {"x", func(s *registry.Settings) { s.UnsyncedVisibility = ptr("all") }, "input.settings"},
+		"an unknown policy":       {"x", func(s *registry.Settings) { s.OpaqueAncestors = ptr("open") }, "input.settings"},
+		"an empty policy":         {"x", func(s *registry.Settings) { s.OpaqueAncestors = ptr("") }, "input.settings"},
+		"an age without unit":     {"x", func(s *registry.Settings) { s.ACLMaxAge = ptr("24") }, "input.settings"},
+		"a negative age":          {"x", func(s *registry.Settings) { s.ACLHardMaxAge = ptr("-24h") }, "input.settings"},
+		"hidden before marked":    {"x", func(s *registry.Settings) { s.ACLMaxAge, s.ACLHardMaxAge = ptr("48h"), ptr("24h") }, "input.settings"},
 		"space and spaces":        {"x", func(s *registry.Settings) { s.Space, s.Spaces = ptr("A"), &[]string{"B"} }, "input.settings"},
 		"a space that is no key":  {"x", func(s *registry.Settings) { s.Space = ptr("../x") }, "input.settings"},
 		"an empty token":          {"x", func(s *registry.Settings) { s.Token = ptr("") }, "input.settings"},
@@ -215,4 +221,52 @@ func TestWithoutTokenItWaitsForOAuth(t *testing.T) {
 	assert.False(t, made.HasToken)
 	assert.Empty(t, r.running.specs)
 	assert.Zero(t, r.running.tested, "rights are tested when it is connected")
+}
+
+// Rights that end before the next pass reads them would show nothing: refused, as
+// in the file.
+func TestRightsOutliveTheTimeBetweenPasses(t *testing.T) {
+	ctx := context.Background()
+	base := open(t, t.TempDir())
+	cfg := base.config(base.running)
+	cfg.Interval = 2 * time.Hour
+	r, err := registry.Open(ctx, cfg)
+	require.NoError(t, err)
+	for hard, good := range map[string]bool{"90m": false, "2h": false, "3h": true} {
+		s := acme()
+		s.ACLMaxAge, s.ACLHardMaxAge = ptr("1h"), ptr(hard)
+		_, err := r.Add(ctx, "of-"+hard, s)
+		if good {
+			require.NoError(t, err, hard)
+			_, err = r.Change(ctx, "of-"+hard, registry.Settings{ACLHardMaxAge: ptr("90m")})
+		}
+		require.Error(t, err, hard)
+		assert.Equal(t, confluence.Invalid, confluence.KindOf(err), hard)
+		assert.Contains(t, err.Error(), "between two passes")
+	}
+	assert.Len(t, r.List(), 1)
+}
+
+// What is said of synced rights reaches what runs, and what is left out stays.
+func TestSettingsOfSyncedRightsStay(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir())
+	made, err := r.Add(ctx, "acme", acme())
+	require.NoError(t, err)
+	assert.Equal(t, "seal", made.Values.OpaqueAncestors)
+	spec := r.running.specs[made.ID]
+	assert.Equal(t, guard.SealOpaque, spec.Opaque)
+	assert.False(t, spec.SuperGroup)
+	assert.Equal(t, []time.Duration{24 * time.Hour, 168 * time.Hour}, []time.Duration{spec.MaxAge, spec.HardMaxAge})
+	_, err = r.Change(ctx, "acme", registry.Settings{OpaqueAncestors: ptr("verify"), HonourSuperGroup: ptr(true), ACLMaxAge: ptr("1h"), ACLHardMaxAge: ptr("36h")})
+	require.NoError(t, err)
+	_, err = r.Change(ctx, "acme", registry.Settings{Space: ptr("ENG")})
+	require.NoError(t, err)
+	spec = r.running.specs[made.ID]
+	assert.Equal(t, guard.VerifyOpaque, spec.Opaque)
+	assert.True(t, spec.SuperGroup)
+	assert.Equal(t, []time.Duration{time.Hour, 36 * time.Hour}, []time.Duration{spec.MaxAge, spec.HardMaxAge})
+	_, err = r.Change(ctx, "acme", registry.Settings{ACLHardMaxAge: ptr("30m")})
+	assert.Equal(t, confluence.Invalid, confluence.KindOf(err), "it would be shorter than what is kept for aclMaxAge")
+	assert.Equal(t, 36*time.Hour, r.running.specs[made.ID].HardMaxAge)
 }

@@ -22,6 +22,7 @@ import (
 type Integration struct {
 	guard.Integration
 	Edition string
+	Unread  bool // no pass has read all of it yet: what is found is not all there is
 }
 
 // Config is what an [Engine] needs. Mirror, Index, Integrations and Now must be

@@ -25,15 +25,25 @@ import (
 
 func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-// heard is an index that remembers what it was asked.
+// heard is an index that remembers what it was asked, and may be kept busy.
 type heard struct {
 	*index.Index
-	asked []index.Query
+	asked  []index.Query
+	before func(text string)
+	unsure int // answers that leave something to Confluence
 }
 
 func (h *heard) Search(ctx context.Context, v *guard.View, q index.Query) (index.Answer, error) {
 	h.asked = append(h.asked, q)
-	return h.Index.Search(ctx, v, q)
+	if h.before != nil {
+		h.before(q.Text)
+	}
+	a, err := h.Index.Search(ctx, v, q)
+	if h.unsure > 0 {
+		h.unsure--
+		a.Unsure = []uint32{1}
+	}
+	return a, err
 }
 
 // box is a mirror with two integrations and an engine over it.

@@ -1,10 +1,12 @@
 package retrieve
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/index"
 )
@@ -38,6 +40,16 @@ func facetsOf(f index.Facets) []confluence.Facet {
 		}
 	}
 	return out
+}
+
+// unread reports whether an integration a question is about was not read to its
+// end yet: the one it names, else the caller's, else any.
+func (e *Engine) unread(who identity.Caller, q Question) bool {
+	name := cmp.Or(q.Integration, who.Integration)
+	if at, found := e.Integration(name); found || name != "" {
+		return at.Unread
+	}
+	return slices.ContainsFunc(e.cfg.Integrations(), func(i Integration) bool { return i.Unread })
 }
 
 // integrationOf gives the id an integration is asked for by: 0 for any; false

@@ -24,12 +24,15 @@ const (
 // show makes the result of a page. false: no word of the question stands in it.
 func (a *asking) show(ctx context.Context, p mirror.Page, words *index.Terms) (Result, bool) {
 	r := Result{Integration: p.Integration, PageID: p.ID, Type: p.Type, Title: p.Title, SpaceKey: p.SpaceKey, URL: p.WebURL, Anchor: p.WebURL,
-		HeadingPath: []string{}, Version: p.Version.Number, Updated: p.Version.CreatedAt, ReadAt: readAt(p)}
-	if words == nil || words.Empty() {
+		HeadingPath: []string{}, Version: p.Version.Number, Updated: p.Version.CreatedAt, ReadAt: readAt(p), Stale: p.Stale}
+	if !a.out.Titles && (words == nil || words.Empty()) {
 		return r, true
 	}
 	all := sections(p, a.names(ctx, p.Integration))
-	best, others := choose(all, words)
+	best, others := 0, 0
+	if words != nil {
+		best, others = choose(all, words)
+	}
 	if best < 0 {
 		if !elsewhere(p, words) {
 			return r, false
@@ -157,7 +160,10 @@ func around(text string, words *index.Terms) string {
 	if utf8.RuneCountInString(text) <= passageChars {
 		return text
 	}
-	start := startOf(text, words.Marks(text))
+	start := 0
+	if words != nil {
+		start = startOf(text, words.Marks(text))
+	}
 	cut := []rune(text[start:])
 	lead, tail := "", ""
 	if start > 0 {

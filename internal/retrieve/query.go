@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"confluence-mcp/internal/confluence"
@@ -18,12 +19,27 @@ import (
 // not to be there any more.
 const rounds = 5
 
+// askRounds bounds how often Confluence is asked for one answer.
+const askRounds = 4
+
 // Query answers a question. The caller is resolved first, see [Engine.Resolve].
+// While the index is damaged or being built, titles answer: see [Answer.Titles].
 //
 // Kind Invalid for the cursor of another caller or question and for a question
 // the index cannot read. A space, a page above or an integration that is not
-// there, or that the caller may not see, finds nothing.
+// there, or that the caller may not see, finds nothing. Nothing is answered at
+// even times, so that they do not tell why.
 func (e *Engine) Query(ctx context.Context, c identity.Caller, q Question) (Answer, error) {
+	beats := time.NewTicker(beat)
+	defer beats.Stop()
+	a, err := e.query(ctx, c, q)
+	if err == nil && len(a.Results) == 0 {
+		onTheBeat(ctx, beats)
+	}
+	return a, err
+}
+
+func (e *Engine) query(ctx context.Context, c identity.Caller, q Question) (Answer, error) {
 	who, err := e.Resolve(ctx, c)
 	if err != nil {
 		return Answer{}, err
@@ -32,17 +48,31 @@ func (e *Engine) Query(ctx context.Context, c identity.Caller, q Question) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	a := asking{e: e, who: who, q: q, view: e.cfg.Mirror.View(who), out: Answer{Results: []Result{}}}
+	a := asking{e: e, who: who, q: q, view: e.cfg.Mirror.View(who), out: Answer{Results: []Result{}, Unread: e.unread(who, q)}}
 	query, possible, err := a.query(ctx)
 	if err != nil || !possible || !who.Known() {
 		return a.out, err
 	}
-	next, err := a.collect(ctx, query, at)
+	next, err := a.answer(ctx, query, at)
 	if err != nil {
 		return Answer{}, err
 	}
 	a.out.Next = e.seal(who, q, next)
 	return a.out, nil
+}
+
+// answer asks the index, and where there is none to ask the titles. What began in
+// one of them goes on there.
+func (a *asking) answer(ctx context.Context, q index.Query, at string) (string, error) {
+	if strings.HasPrefix(at, byTitle) {
+		return a.titles(ctx, q, at)
+	}
+	next, err := a.collect(ctx, q, at)
+	if at != "" || !indexDown(err) {
+		return next, err
+	}
+	a.e.cfg.Logger.WarnContext(ctx, "there is no index to search in now; titles were searched", "err", err)
+	return a.titles(ctx, q, at)
 }
 
 // asking is one question on its way to its answer.
@@ -117,11 +147,29 @@ func (a *asking) collect(ctx context.Context, q index.Query, after string) (stri
 }
 
 func (a *asking) search(ctx context.Context, q index.Query, first bool) (index.Answer, error) {
-	found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+	found, err := a.judged(ctx, q)
 	if first {
 		a.out.Total, a.out.Near, a.out.Cut, a.out.Facets = found.Total, found.Fuzzy, found.Cut, facetsOf(found.Facets)
 	}
 	return found, err
+}
+
+// judged asks the index, and Confluence about those hits that only it can judge.
+// What is left of them is not in the answer, which says that there may be more.
+func (a *asking) judged(ctx context.Context, q index.Query) (index.Answer, error) {
+	for round := 0; ; round++ {
+		found, err := a.e.cfg.Index.Search(ctx, a.view, q)
+		if err != nil || len(found.Unsure) == 0 {
+			return found, err
+		}
+		if round == askRounds {
+			found.Cut = true
+			return found, nil
+		}
+		if a.view, err = a.e.cfg.Mirror.Resolve(ctx, a.who, a.view, found.Unsure); err != nil {
+			return index.Answer{}, err
+		}
+	}
 }
 
 // behind is the place behind the first hits of a query.

@@ -256,7 +256,7 @@ func TestTheLastPageHasNoCursor(t *testing.T) {
 	}
 }
 
-func TestFacetsCountWhatTheCallerSees(t *testing.T) {
+func TestN09_FacetsCountWhatTheCallerSees(t *testing.T) {
 	b := fresh(t)
 	docs := pages(3, "billing")
 	docs[0].labels, docs[1].labels, docs[2].clause, docs[2].labels = []string{"ops", "x"}, []string{"ops"}, onlyA(1), []string{"secret"}
@@ -307,4 +307,22 @@ func TestNearWordsGoOnOverPages(t *testing.T) {
 		}
 	}
 	assert.Len(t, seen, 7)
+}
+
+// What only Confluence can judge is asked about before an answer is given; one
+// that is left with some of it says that there may be more.
+func TestAnAnswerThatConfluenceHasToJudge(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, eng, staff, doc{id: "1", title: "Restart", storage: "<p>Restart the billing server.</p>", clause: free})
+	for unsure, want := range map[int]struct {
+		asked int
+		cut   bool
+	}{0: {1, false}, 1: {2, false}, 4: {5, false}, 5: {5, true}, 9: {5, true}} {
+		b.index.asked, b.index.unsure = nil, unsure
+		a := b.ask(caller("ann"), retrieve.Question{Text: "billing"})
+		assert.Len(t, a.Results, 1)
+		assert.Equal(t, 1, a.Total)
+		assert.Equal(t, want.cut, a.Cut, "%d", unsure)
+		assert.Len(t, b.index.asked, want.asked, "%d", unsure)
+	}
 }

@@ -49,16 +49,22 @@ type Result struct {
 	Version     int
 	Updated     time.Time
 	ReadAt      time.Time // when the page was last read from Confluence or compared with it
+	Stale       bool      // who may see it was read too long ago to be relied on without a word
 }
 
 // Answer is what was found, best first.
 type Answer struct {
 	Results []Result
-	Total   int    // pages that match and that the caller may see
+	Notice  string // what is wrong with what was searched; an engine leaves it empty
+	Total   int    // pages that match and that the caller may see; those in Titles where that is set
 	Next    string // cursor that goes on; empty at the end
 	Near    bool   // nothing had the words, so words that look alike were taken
 	Cut     bool   // answered in part: the question was too costly, or a page is damaged
+	Titles  bool   // there is no index now: the words were looked for in titles only
 	Facets  []confluence.Facet
+	// Unread says that no sync has read all of an integration the question is
+	// about yet: there may be more.
+	Unread bool
 }
 
 const (

@@ -60,7 +60,10 @@ func OpenRing(ctx context.Context, provider KeyProvider, store Keys) (*Ring, err
 			return nil, err
 		}
 	}
-	return r, r.load(ctx)
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *Ring) addFirst(ctx context.Context) error {

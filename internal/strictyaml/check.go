@@ -33,11 +33,7 @@ func (c *check) of(r *rule, path []string, value any) {
 	if r.ref != nil {
 		c.of(r.ref, path, value)
 	}
-	if kind := kindOf(value); r.Type != "" && r.Type != kind && (r.Type != "number" || kind != "integer") {
-		if kind == "integer" {
-			kind = "number"
-		}
-		c.add(path, "got %s, want %s", kind, r.Type)
+	if !c.typed(r, path, value) {
 		return
 	}
 	if r.Const != nil && !same(r.Const, value) {
@@ -46,6 +42,30 @@ func (c *check) of(r *rule, path []string, value any) {
 	if r.Enum != nil && !slices.ContainsFunc(r.Enum, func(e any) bool { return same(e, value) }) {
 		c.enum(r, path)
 	}
+	c.inside(r, path, value)
+	if r.If != nil && r.Then != nil {
+		fits := check{}
+		if fits.of(r.If, path, value); len(fits.found) == 0 {
+			c.of(r.Then, path, value)
+		}
+	}
+}
+
+// typed judges the type of a value. A whole number is a number too.
+func (c *check) typed(r *rule, path []string, value any) bool {
+	kind := kindOf(value)
+	if r.Type == "" || r.Type == kind || r.Type == "number" && kind == "integer" {
+		return true
+	}
+	if kind == "integer" {
+		kind = "number"
+	}
+	c.add(path, "got %s, want %s", kind, r.Type)
+	return false
+}
+
+// inside judges what a rule asks of the value's own type.
+func (c *check) inside(r *rule, path []string, value any) {
 	switch v := value.(type) {
 	case string:
 		c.text(r, path, v)
@@ -57,12 +77,6 @@ func (c *check) of(r *rule, path []string, value any) {
 		c.list(r, path, v)
 	case map[string]any:
 		c.object(r, path, v)
-	}
-	if r.If != nil && r.Then != nil {
-		fits := check{}
-		if fits.of(r.If, path, value); len(fits.found) == 0 {
-			c.of(r.Then, path, value)
-		}
 	}
 }
 

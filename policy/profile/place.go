@@ -80,8 +80,11 @@ func (d *document) checkRules(root *yaml.Node, file *File) {
 // that does not follow the pattern.
 func Cell(tool string) (group, action string, ok bool) {
 	verb, noun, _ := strings.Cut(strings.TrimPrefix(tool, toolPrefix), "_")
-	if verb == "search" && noun == "" {
+	switch {
+	case verb == "search" && noun == "":
 		return "search", "read", true
+	case verb == "undo" && noun == "":
+		return "pages", "update", true // at least: what undoes a creation deletes
 	}
 	switch verb {
 	case "get", "list", "search", "download":

@@ -161,10 +161,7 @@ func (r *Reloader) setOf(digest string, files files) (*policy.Set, error) {
 }
 
 func (r *Reloader) load(files files) (*policy.Set, error) {
-	if r.cfg.Shipped == nil {
-		return policy.LoadFor(r.cfg.Tools, files.fs())
-	}
-	return policy.LoadFor(r.cfg.Tools, r.cfg.Shipped, files.fs())
+	return policy.LoadOver(r.cfg.Tools, r.cfg.Shipped, files.fs())
 }
 
 func (r *Reloader) swap(set *policy.Set) {

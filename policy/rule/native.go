@@ -115,30 +115,13 @@ func (b *builder) call(call ast.CallExpr) closure[bool] {
 	args := call.Args()
 	switch call.FunctionName() {
 	case operators.LogicalNot:
-		if x := b.condition(args[0]); x != nil {
-			return func(r *Run) bool { return !x(r) }
-		}
-		return nil
-	case operators.LogicalAnd, operators.LogicalOr:
-		x, y := b.condition(args[0]), b.condition(args[1])
-		switch {
-		case x == nil || y == nil:
-			return nil
-		case call.FunctionName() == operators.LogicalAnd:
-			return func(r *Run) bool { return x(r) && y(r) }
-		}
-		return func(r *Run) bool { return x(r) || y(r) }
+		return not(b.condition(args[0]))
+	case operators.LogicalAnd:
+		return both(b.condition(args[0]), b.condition(args[1]))
+	case operators.LogicalOr:
+		return either(b.condition(args[0]), b.condition(args[1]))
 	case operators.Conditional:
-		c, x, y := b.condition(args[0]), b.condition(args[1]), b.condition(args[2])
-		if c == nil || x == nil || y == nil {
-			return nil
-		}
-		return func(r *Run) bool {
-			if c(r) {
-				return x(r)
-			}
-			return y(r)
-		}
+		return chosen(b.condition(args[0]), b.condition(args[1]), b.condition(args[2]))
 	case operators.In, operators.OldIn:
 		return b.membership(args[0], args[1])
 	case "startsWith", "endsWith", "contains", "matches":
@@ -148,6 +131,41 @@ func (b *builder) call(call ast.CallExpr) closure[bool] {
 		return b.comparison(call.FunctionName(), args[0], args[1])
 	}
 	return nil
+}
+
+// What follows is nil where a part is: then the whole cannot be built.
+
+func not(x closure[bool]) closure[bool] {
+	if x == nil {
+		return nil
+	}
+	return func(r *Run) bool { return !x(r) }
+}
+
+func both(x, y closure[bool]) closure[bool] {
+	if x == nil || y == nil {
+		return nil
+	}
+	return func(r *Run) bool { return x(r) && y(r) }
+}
+
+func either(x, y closure[bool]) closure[bool] {
+	if x == nil || y == nil {
+		return nil
+	}
+	return func(r *Run) bool { return x(r) || y(r) }
+}
+
+func chosen(c, x, y closure[bool]) closure[bool] {
+	if c == nil || x == nil || y == nil {
+		return nil
+	}
+	return func(r *Run) bool {
+		if c(r) {
+			return x(r)
+		}
+		return y(r)
+	}
 }
 
 // loop builds list.exists(x, condition) and list.all(x, condition).

@@ -23,7 +23,8 @@ type Cache struct {
 // recalled are the verdicts of one caller, for as long as his memberships count.
 type recalled struct {
 	term
-	v *verdicts
+	v    *verdicts
+	read memberships
 }
 
 const cacheSize = 256
@@ -33,19 +34,19 @@ const cacheSize = 256
 func (c *Cache) View(s *Snapshot, who identity.Caller, now time.Time) *View {
 	name := who.Principal()
 	if r := c.recall(s, name); r.v != nil && r.holds(now) && r.v.holds(now) {
-		return &View{snapshot: s, verdicts: r.v}
+		return &View{snapshot: s, verdicts: r.v, read: r.read}
 	}
 	stand := s.people.standings(who, now)
 	k := digest(s, stand)
-	r := recalled{term: term{from: now}, v: c.find(s, k)}
-	for _, one := range stand {
-		r.until = sooner(r.until, one.until)
+	r := recalled{term: term{from: now}, v: c.find(s, k), read: membershipsOf(stand)}
+	for id, at := range r.read {
+		r.until = sooner(r.until, at.Add(s.people.sites[id].hardMaxAge()))
 	}
 	if r.v == nil || !r.v.holds(now) {
 		r.v = s.judge(stand, now)
 	}
 	c.keep(s, k, name, r)
-	return &View{snapshot: s, verdicts: r.v}
+	return &View{snapshot: s, verdicts: r.v, read: r.read}
 }
 
 func (c *Cache) recall(s *Snapshot, name string) recalled {

@@ -16,7 +16,7 @@ type standing struct {
 	owner bool // the connecting account itself
 	super bool // member of a super group that is honoured
 	of    []Principal
-	until time.Time // when the memberships are too old; zero: none were used
+	read  time.Time // when the memberships were read; zero: none were used
 }
 
 // standings expands a caller in every integration. An unknown caller stands
@@ -52,7 +52,7 @@ func (d *directory) standing(site Integration, c identity.Caller, now time.Time)
 	if !known || p.App && c.Kind != identity.Service || !fresh(site, p.CheckedAt, now) {
 		return d.public(s)
 	}
-	s.until = p.CheckedAt.Add(site.hardMaxAge())
+	s.read = p.CheckedAt
 	groups := d.nested(site.ID, p.Groups)
 	s.super = site.SuperGroup != "" && slices.Contains(groups, site.SuperGroup)
 	s.of = append(s.of, Principal{site.ID, User, p.ID})
@@ -180,4 +180,17 @@ func (i Integration) hardMaxAge() time.Duration {
 		return i.HardMaxAge
 	}
 	return defaultHardAge * time.Hour
+}
+
+func (i Integration) maxAge() time.Duration {
+	if i.MaxAge > 0 {
+		return i.MaxAge
+	}
+	return defaultAge * time.Hour
+}
+
+// stale reports whether what was read at a time is so old that it is told. What
+// was never read is not old.
+func (i Integration) stale(read, now time.Time) bool {
+	return !read.IsZero() && !now.Before(read.Add(i.maxAge()))
 }

@@ -427,3 +427,68 @@ func TestCacheKeepsEachCallersOwnTerm(t *testing.T) {
 		assert.Equal(t, c.old, cache.View(s, who("old"), now).Sees(nP), "old after %s", c.after)
 	}
 }
+
+// R14: what is old is told, whoever asks, and what is too old admits nobody.
+func TestAges(t *testing.T) {
+	w := newWorld()
+	w.tree(open, open, open)
+	i := site(1, "I1")
+	i.MaxAge, i.HardMaxAge = 2*time.Hour, 10*time.Hour
+	w.SetIntegration(i)
+	w.checked("bob", noon().Add(-time.Hour)) // his memberships are older than the rights
+	w.SetSpace(spS2, guard.Space{Integration: 1, View: []guard.Principal{class(guard.Authenticated)}, SweptAt: noon().Add(4 * time.Hour)})
+	w.Put(nF, guard.Node{Space: spS2, Clause: open})
+	s := w.Snapshot(1)
+	var cache guard.Cache
+	type told struct{ sees, stale, sees2, stale2 bool }
+	for _, c := range []struct {
+		caller string
+		after  time.Duration
+		want   told
+	}{
+		{"ann", 0, told{true, false, true, false}},
+		{"ann", 2*time.Hour - 1, told{true, false, true, false}},
+		{"ann", 2 * time.Hour, told{true, true, true, true}},
+		{"ann", 10 * time.Hour, told{false, true, false, true}},
+		{"bob", 0, told{true, false, true, false}},
+		{"bob", time.Hour, told{true, true, true, true}},
+		{"bob", 9*time.Hour - 1, told{true, true, true, true}},
+		{"bob", 9 * time.Hour, told{false, true, false, true}},
+	} {
+		now := noon().Add(c.after)
+		for range 2 {
+			for _, v := range []*guard.View{s.View(who(c.caller), now), cache.View(s, who(c.caller), now)} {
+				got := told{v.Sees(nP), v.Stale(spS, now), v.Sees(nF), v.Stale(spS2, now)}
+				if !got.sees { // whether what he may not see is stale is nobody's business
+					got.stale, got.stale2 = true, true
+				}
+				assert.Equal(t, c.want, got, "%s after %s", c.caller, c.after)
+			}
+		}
+	}
+	v := s.View(nobody(), noon().Add(3*time.Hour))
+	assert.True(t, v.Stale(spS, noon().Add(3*time.Hour)))
+	assert.False(t, v.Stale(spS2, noon().Add(3*time.Hour)), "a caller without memberships has none that are old")
+	assert.False(t, v.Stale(99, noon()))
+}
+
+// A restriction lets through whom it would show the page it stood on.
+func TestPassesIsWhatTheRestrictionWouldShow(t *testing.T) {
+	for name, super := range map[string]bool{"as it is": false, "super group": true} {
+		for _, own := range []guard.Clause{open, {}, {State: guard.Opaque}, only(), only(group("A")), only(user("bob")), only(group("B"), user("stranger")), only(class(guard.Authenticated))} {
+			w := newWorld()
+			if super {
+				w.super()
+			}
+			w.tree(own, open, open)
+			s := w.Snapshot(1)
+			for _, c := range []identity.Caller{who("ann"), who("bob"), who("cid"), who("zzz"), nobody(), nobody("group-staff", "group-A"), who("eve", "group-A", "group-staff")} {
+				if v := s.View(c, noon()); v.SeesSpace(spS) {
+					assert.Equal(t, v.Sees(nP), s.Passes(c, 1, own, noon()), "%s: %+v, %+v", name, own, c)
+				}
+			}
+			assert.False(t, s.Passes(identity.Caller{}, 1, own, noon()), "nobody at all")
+			assert.False(t, s.Passes(who("ann"), 7, own, noon()), "no such integration")
+		}
+	}
+}

@@ -25,6 +25,7 @@ const (
 	Authenticated  = "authenticated-users"
 	AllLicensed    = "all-licensed-users"
 	AllSiteAdmins  = "all-product-admins"
+	defaultAge     = 24     // hours
 	defaultHardAge = 7 * 24 // hours
 )
 

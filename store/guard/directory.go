@@ -37,6 +37,7 @@ type Integration struct {
 	Anonymous  bool   // the site is open to anonymous use
 	Opaque     OpaquePolicy
 	SuperGroup string        // id of the group whose members see everything (Data Center); empty: not honoured
+	MaxAge     time.Duration // of rights and memberships, after which answers are marked; 0: 24 hours
 	HardMaxAge time.Duration // of rights and memberships, after which they admit nobody; 0: 7 days
 }
 

@@ -210,10 +210,10 @@ func (f *Forest) repointBelow(idx, guard uint32) {
 // repoint says that the next guard above a node is another one. The walk ends
 // at nodes that are guards themselves.
 func (f *Forest) repoint(idx, guard uint32) {
-	todo := []uint32{idx}
-	for len(todo) > 0 {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	below := []uint32{idx}
+	for len(below) > 0 {
+		i := below[len(below)-1]
+		below = below[:len(below)-1]
 		g := f.cells.at(i).guard
 		if g != 0 && f.fences.at(g).node == i {
 			if f.fences.at(g).up != guard {
@@ -227,7 +227,7 @@ func (f *Forest) repoint(idx, guard uint32) {
 		}
 		f.cells.edit(i).guard = guard
 		for c := f.links[i].first; c != 0; c = f.links[c].next {
-			todo = append(todo, c)
+			below = append(below, c)
 		}
 	}
 }

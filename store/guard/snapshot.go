@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"confluence-mcp/internal/identity"
 )
 
 // Space is a space and who may view it.
@@ -73,6 +75,32 @@ func (f *Forest) Snapshot(epoch uint64) *Snapshot {
 
 // Epoch is the number the snapshot was made under.
 func (s *Snapshot) Epoch() uint64 { return s.epoch }
+
+// Verifies reports whether any integration's rights leave something to be
+// answered by Confluence itself.
+func (s *Snapshot) Verifies() bool {
+	for _, site := range s.people.sites {
+		if site.Mode == Synced && site.Opaque == VerifyOpaque {
+			return true
+		}
+	}
+	return false
+}
+
+// Passes reports whether a restriction would let a caller through at a time, by
+// what is known of him. Where rights are not synced it restricts nobody.
+func (s *Snapshot) Passes(c identity.Caller, integration int64, own Clause, now time.Time) bool {
+	for _, one := range s.people.standings(c, now) {
+		switch {
+		case one.site.ID != integration:
+		case one.site.Mode != Synced, own.State == Open, own.State == Listed && one.super:
+			return true
+		case own.State == Listed:
+			return slices.ContainsFunc(own.Of, func(p Principal) bool { return p.Kind != Class && slices.Contains(one.of, p) })
+		}
+	}
+	return false
+}
 
 // Parent gives the node above idx, 0 at a root and for unknown nodes.
 func (s *Snapshot) Parent(idx uint32) uint32 { return s.cells.at(idx).parent }

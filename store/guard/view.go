@@ -21,6 +21,21 @@ const (
 type View struct {
 	snapshot *Snapshot
 	*verdicts
+	read    memberships
+	answers map[uint32]bool // of Confluence, by class
+}
+
+// memberships are when those of a caller were read, by integration.
+type memberships map[int64]time.Time
+
+func membershipsOf(stand []standing) memberships {
+	out := memberships{}
+	for _, one := range stand {
+		if !one.read.IsZero() {
+			out[one.site.ID] = one.read
+		}
+	}
+	return out
 }
 
 // verdicts hold as long as no guard and no space changes, from a time until
@@ -40,7 +55,8 @@ func (t term) holds(now time.Time) bool {
 
 // View judges a caller. An unknown caller sees nothing.
 func (s *Snapshot) View(c identity.Caller, now time.Time) *View {
-	return &View{snapshot: s, verdicts: s.judge(s.people.standings(c, now), now)}
+	stand := s.people.standings(c, now)
+	return &View{snapshot: s, verdicts: s.judge(stand, now), read: membershipsOf(stand)}
 }
 
 // Check says whether the caller may see a node. A node the snapshot does not
@@ -50,7 +66,32 @@ func (v *View) Check(idx uint32) Verdict {
 	if !v.spaces[n.space] {
 		return Hidden
 	}
-	return v.guards[n.guard]
+	verdict := v.guards[n.guard]
+	if verdict != Verify {
+		return verdict
+	}
+	switch yes, known := v.answers[v.Class(idx)]; {
+	case !known:
+		return Verify
+	case yes:
+		return Visible
+	}
+	return Hidden
+}
+
+// Class names what a node shares its verdict with: the nearest node, itself or
+// above, that has a restriction. Where [View.Check] says [Verify], Confluence's
+// answer about one node of a class is its answer about all. 0 where there is none.
+func (v *View) Class(idx uint32) uint32 {
+	return v.snapshot.fences.at(v.snapshot.cells.at(idx).guard).node
+}
+
+// With gives the view in which answers of Confluence, by class, stand in the place
+// of [Verify]. They admit nobody to what the view hides.
+func (v *View) With(answers map[uint32]bool) *View {
+	out := *v
+	out.answers = answers
+	return &out
 }
 
 // Sees reports whether the caller may see a node for sure.
@@ -58,6 +99,16 @@ func (v *View) Sees(idx uint32) bool { return v.Check(idx) == Visible }
 
 // SeesSpace reports whether the caller may view a space, whatever is in it.
 func (v *View) SeesSpace(idx uint32) bool { return int(idx) < len(v.spaces) && v.spaces[idx] }
+
+// Stale reports whether the rights of a space, or the caller's own memberships
+// where it is, were read longer ago than [Integration.MaxAge]: what is shown of
+// it is to be marked. Rights that are not synced are as old as the last complete
+// reading of the space.
+func (v *View) Stale(space uint32, now time.Time) bool {
+	sp := v.snapshot.Space(space)
+	site, known := v.snapshot.people.sites[sp.Integration]
+	return known && (site.stale(sp.SweptAt, now) || site.Mode == Synced && site.stale(v.read[site.ID], now))
+}
 
 // Snapshot gives what the view looks at.
 func (v *View) Snapshot() *Snapshot { return v.snapshot }
@@ -195,7 +246,7 @@ func (j *judge) own(f fence) Verdict {
 		return Hidden
 	case stand.site.Opaque == TrustOpaque:
 		return Visible
-	case stand.site.Opaque == VerifyOpaque:
+	case stand.site.Opaque == VerifyOpaque && stand.site.Mode == Synced:
 		return Verify
 	}
 	return Hidden

@@ -52,9 +52,9 @@ func files(t *testing.T, dir string) []string {
 	return out
 }
 
-// TestDamagedFilesAreFoundAndBuiltAgain is row 50 of the fault matrix: each
+// TestFaultRow50DamagedFilesAreFoundAndBuiltAgain is row 50 of the fault matrix: each
 // file of an index cut, flipped, removed or replaced.
-func TestDamagedFilesAreFoundAndBuiltAgain(t *testing.T) {
+func TestFaultRow50DamagedFilesAreFoundAndBuiltAgain(t *testing.T) {
 	log := newPages(some(60)...)
 	v := newRights(t, 60).view("ann")
 	whole := t.TempDir()

@@ -15,7 +15,7 @@ import (
 // One batch is one commit. Its text is bounded, because analysed text takes ten
 // times its size in memory; two batches exist at a time.
 const (
-	batchText    = 3 << 20 // bytes of title and text
+	batchText    = 2 << 20 // bytes of title and text
 	batchChanges = 2000
 	readPages    = 100 // pages read at once for a rebuilding
 	keptChanges  = 1000
@@ -37,7 +37,14 @@ func (x *Index) Follow(ctx context.Context) error {
 		if !fits {
 			return x.build(ctx, s)
 		}
-		return x.catchUp(ctx, s)
+		before, _ := s.seq()
+		if err := x.catchUp(ctx, s); err != nil {
+			return err
+		}
+		if after, _ := s.seq(); after == before {
+			return nil
+		}
+		return s.settle(ctx, false)
 	})
 }
 
@@ -133,7 +140,7 @@ func (x *Index) build(ctx context.Context, old *shelf) error {
 		err = x.catchUp(ctx, to)
 	}
 	if err == nil {
-		err = to.compact(ctx)
+		err = to.settle(ctx, true)
 	}
 	if to == old {
 		return err

@@ -20,10 +20,10 @@ import (
 // The environment variable tells the test binary that it is the limited one.
 const limited = "INDEX_TEST_LIMITED"
 
-// TestAFullDiskLeavesWhatWasThere is row 44 of the fault matrix: files of the
+// TestFaultRow44AFullDiskLeavesWhatWasThere is row 44 of the fault matrix: files of the
 // index cannot grow; searches go on, the index is behind, and catches up when
 // there is room.
-func TestAFullDiskLeavesWhatWasThere(t *testing.T) {
+func TestFaultRow44AFullDiskLeavesWhatWasThere(t *testing.T) {
 	if os.Getenv(limited) == "" { // the limit is of a process, and go test writes files too
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), limited+"=1")

@@ -13,6 +13,7 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
+	"confluence-mcp/internal/madeup"
 	"confluence-mcp/store/index"
 )
 
@@ -58,7 +59,7 @@ func TestQuestionsOfManyClausesAreCut(t *testing.T) {
 	v := newRights(t, 500).view("ann")
 	var many strings.Builder
 	for i := range 10_000 {
-		many.WriteString("own" + madeUp(i) + "* ")
+		many.WriteString("own" + madeup.Word(i) + "* ")
 	}
 	for name, text := range map[string]string{
 		"10,000 beginnings": many.String(), "shortest beginning": "o*", "every sign": "+*", "a regular expression": "/.*o.*k.*/",

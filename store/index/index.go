@@ -186,7 +186,7 @@ func (x *Index) guarded(s *shelf, read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic while reading: %v", r)
+			err = fmt.Errorf("panic while reading: %T", r)
 		}
 		var known *confluence.Error
 		if err != nil && !errors.As(err, &known) {

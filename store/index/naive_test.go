@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"confluence-mcp/internal/madeup"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
@@ -154,7 +155,7 @@ func (n naive) answer(a asked, sees func(uint32) bool, keeps func(mirror.Page) b
 func TestSearchEqualsTheNaiveOne(t *testing.T) {
 	words := make([]string, 24)
 	for i := range words {
-		words[i] = madeUp(i * i * 37)
+		words[i] = madeup.Word(i * i * 37)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		log, n := newPages(), naive{map[uint32]mirror.Page{}}
@@ -284,7 +285,7 @@ func drawFilter(rt *rapid.T, q *index.Query) func(mirror.Page) bool {
 	case 3:
 		q.UpdatedSince = noon().AddDate(0, 0, -2)
 	case 4:
-		q.Label = madeUp(37)
+		q.Label = madeup.Word(37)
 	}
 	f := *q
 	return func(p mirror.Page) bool {

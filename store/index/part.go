@@ -1,9 +1,6 @@
 package index
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // part is a clause with what the index has of it.
 type part struct {
@@ -12,7 +9,7 @@ type part struct {
 	idf   float32    // of a beginning
 	sets  [][]uint64 // of a beginning: bits, by segment
 	pairs [][]uint32 // of a phrase: documents with all its words, by segment
-	runs  [][]uint32 // of a phrase: its forms as marks
+	runs  []run      // of a phrase: its forms as marks
 }
 
 // listed is a word and where its postings of each segment are in the arena.
@@ -172,79 +169,6 @@ func (s *search) shortened(p *part) error {
 	return nil
 }
 
-func (s *search) lookPhrase(p *part) error {
-	p.pairs = make([][]uint32, len(s.segs))
-	places := map[string]int{}
-	for _, form := range p.forms {
-		var words []int
-		var run []uint32
-		for _, word := range form {
-			at, ok := places[word]
-			if !ok {
-				w, err := s.list(word)
-				if err != nil {
-					return err
-				}
-				at = len(p.words)
-				places[word], p.words = at, append(p.words, w)
-			}
-			words = append(words, at)
-			run = append(run, mark(word))
-		}
-		p.runs = append(p.runs, run)
-		for i := range s.segs {
-			p.pairs[i] = union(p.pairs[i], s.together(p, words, i))
-		}
-	}
-	return nil
-}
-
-// together lists the documents of a segment that have all words.
-func (s *search) together(p *part, words []int, segment int) []uint32 {
-	lists := make([][]uint32, 0, len(words))
-	for _, at := range words {
-		lists = append(lists, s.postings(&p.words[at], segment).docs)
-	}
-	slices.SortFunc(lists, func(a, b []uint32) int { return len(a) - len(b) })
-	out := slices.Clone(lists[0])
-	for _, l := range lists[1:] {
-		out = intersect(out, l)
-	}
-	return out
-}
-
-// intersect keeps of a what b has too; both rise.
-func intersect(a, b []uint32) []uint32 {
-	kept := a[:0]
-	for _, d := range a {
-		at, ok := gallop(b, d)
-		if ok {
-			kept = append(kept, d)
-		}
-		b = b[at:]
-	}
-	return kept
-}
-
-func gallop(in []uint32, want uint32) (int, bool) {
-	step := 1
-	for step < len(in) && in[step] < want {
-		step *= 2
-	}
-	from := step / 2
-	at, ok := slices.BinarySearch(in[min(from, len(in)):min(step+1, len(in))], want)
-	return at + min(from, len(in)), ok
-}
-
-func union(a, b []uint32) []uint32 {
-	if len(a) == 0 {
-		return b
-	}
-	out := append(a, b...)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // mark sets the bits of the documents of a segment that may match.
 func (s *search) mark(p *part, to []uint64, segment int) {
 	switch p.kind {
@@ -280,35 +204,4 @@ func (s *search) score(p *part, to []float32, segment int) {
 		w := &p.words[i]
 		s.stats.score(to, s.segs[segment], s.postings(w, segment), w.idf)
 	}
-}
-
-// phrases reports whether a document has every phrase where it must, and none
-// where it must not.
-func (s *search) phrases(segment int, seg *live, doc uint32) (bool, error) {
-	read := false
-	for i := range s.parts {
-		p := &s.parts[i]
-		if p.kind != phrase {
-			continue
-		}
-		has := false
-		if _, may := slices.BinarySearch(p.pairs[segment], doc); may {
-			if s.slow.Err() != nil {
-				s.cut = true
-				return false, nil
-			}
-			if !read {
-				var err error
-				if s.marks, err = seg.marks(doc, s.marks); err != nil {
-					return false, err
-				}
-				read = true
-			}
-			has = slices.ContainsFunc(p.runs, func(run []uint32) bool { return hasRun(s.marks, run) })
-		}
-		if has == p.not {
-			return false, nil
-		}
-	}
-	return true, nil
 }

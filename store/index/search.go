@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"math/bits"
+	"slices"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -46,13 +47,17 @@ type Hit struct {
 // Answer is what a caller finds.
 type Answer struct {
 	Hits   []Hit
-	Total  int    // of all pages of the answer; exact, unless Cut
-	Facets Facets // when asked for
-	Next   string // cursor of what follows; empty at the end
-	Fuzzy  bool   // nothing matched as written: words one letter off were taken
-	Cut    bool   // a phrase or a beginning took too long: there may be more
-	Terms  *Terms // to find the words in a text
+	Total  int      // of all pages of the answer; exact, unless Cut
+	Facets Facets   // when asked for
+	Next   string   // cursor of what follows; empty at the end
+	Fuzzy  bool     // nothing matched as written: words one letter off were taken
+	Cut    bool     // a phrase or a beginning took too long: there may be more
+	Terms  *Terms   // to find the words in a text
+	Unsure []uint32 // nodes that match, one of each class of which only Confluence knows whether the caller sees it; not in the rest of the answer
 }
+
+// mostUnsure bounds the classes of one answer that are to be asked about.
+const mostUnsure = 64
 
 // Search answers a question with what the view shows, and nothing else. The
 // text of a question is never wrong. Kind Invalid for a cursor of another
@@ -96,12 +101,13 @@ type search struct {
 	arena    *postings // of all parts
 	words    *analyser
 	parts    []part
-	marks    []uint32 // of the document being looked at
+	page     marked
 	top      top
 	total    int
 	facets   *counting
 	cut      bool
-	expanded bool // near words instead of those asked for
+	unsure   map[uint32]uint32 // a node by its class
+	expanded bool              // near words instead of those asked for
 }
 
 func (s *search) answer(on *shelf, asked question) (Answer, error) {
@@ -124,7 +130,7 @@ func (s *search) answer(on *shelf, asked question) (Answer, error) {
 	if err := s.run(asked); err != nil {
 		return Answer{}, err
 	}
-	if s.total == 0 && !s.cut {
+	if s.total == 0 && !s.cut && len(s.unsure) == 0 {
 		near, err := s.near(on, asked)
 		if err != nil {
 			return Answer{}, err
@@ -149,6 +155,10 @@ func (s *search) result(asked question) Answer {
 	if s.facets != nil {
 		a.Facets = s.facets.facets()
 	}
+	for _, node := range s.unsure {
+		a.Unsure = append(a.Unsure, node)
+	}
+	slices.Sort(a.Unsure)
 	return a
 }
 
@@ -212,10 +222,30 @@ func (s *search) segment(i int, seg *live, all bool) error {
 // what narrows, the caller sees it, and it has the phrases.
 func (s *search) shows(segment int, narrow *narrowing, doc uint32) (bool, error) {
 	node := narrow.seg.node[doc]
-	if !narrow.keeps(doc, node) || !s.view.Sees(node) {
+	if !narrow.keeps(doc, node) {
 		return false, nil
 	}
-	return s.phrases(segment, narrow.seg, doc)
+	verdict := s.view.Check(node)
+	if verdict == guard.Hidden {
+		return false, nil
+	}
+	said, err := s.phrases(segment, narrow.seg, doc)
+	if verdict == guard.Visible || !said || err != nil {
+		return said, err
+	}
+	s.doubt(node)
+	return false, nil
+}
+
+// doubt remembers one node of each class that only Confluence can judge.
+func (s *search) doubt(node uint32) {
+	if s.unsure == nil {
+		s.unsure = map[uint32]uint32{}
+	}
+	class := s.view.Class(node)
+	if _, known := s.unsure[class]; !known && len(s.unsure) < mostUnsure {
+		s.unsure[class] = node
+	}
 }
 
 // match sets found to the documents that may match, phrases by their words

@@ -216,12 +216,13 @@ func (s *segment) fillLabels(labelled [][]uint32) {
 	}
 }
 
-// marks gives the marks of a document, in the memory it is lent.
-func (l *live) marks(doc uint32, lent []uint32) ([]uint32, error) {
+// marks gives the marks of a document as they are stored, in the memory it is
+// lent.
+func (l *live) marks(doc uint32, lent []byte) ([]byte, error) {
 	out := lent[:0]
 	err := l.bleve.Segment().VisitStoredFields(uint64(doc), func(name string, _ byte, value []byte, _ []uint64) bool {
 		if name == fieldMarks {
-			out = readMarks(value, out)
+			out = append(out, value...)
 			return false
 		}
 		return true

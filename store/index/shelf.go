@@ -75,7 +75,7 @@ func openShelf(path string) (s *shelf, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic while opening: %v", r)
+			err = fmt.Errorf("panic while opening: %T", r)
 		}
 	}()
 	s = &shelf{path: path, queue: bleve.NewAnalysisQueue(1)}
@@ -188,7 +188,7 @@ func (s *shelf) commit(ctx context.Context, b *bleve.Batch) error {
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- fmt.Errorf("panic while writing: %v", r)
+				done <- fmt.Errorf("panic while writing: %T", r)
 			}
 		}()
 		done <- s.store.Batch(b)
@@ -201,35 +201,6 @@ func (s *shelf) commit(ctx context.Context, b *bleve.Batch) error {
 	case <-late.Done():
 		return errors.New("the index did not write a batch out in time")
 	}
-}
-
-// compact makes one segment of all: what was built at once is searched most.
-func (s *shelf) compact(ctx context.Context) error {
-	store, ok := s.store.(*scorch.Scorch)
-	if !ok {
-		return nil
-	}
-	if err := store.ForceMerge(ctx, nil); err != nil {
-		return err
-	}
-	return s.tidy(ctx)
-}
-
-// tidy has bleve remove the files of before a merge: it does so after a commit,
-// of what the commit before it left.
-func (s *shelf) tidy(ctx context.Context) error {
-	seq, ok := s.seq()
-	for range 3 {
-		if !ok {
-			return nil
-		}
-		b := bleve.NewBatch()
-		b.SetInternal([]byte(seqKey), encodeSeq(seq))
-		if err := s.commit(ctx, b); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // drain waits for the searches that use the shelf.

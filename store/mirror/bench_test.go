@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
@@ -134,4 +135,40 @@ func BenchmarkMirror(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkAnswersOfConfluence reads pages in folders as somebody about whom
+// Confluence has answered thousands of questions: what a hit costs, and in
+// allocations that how much was answered does not show.
+func BenchmarkAnswersOfConfluence(b *testing.B) {
+	for _, folders := range []int{10, 5000} {
+		b.Run(fmt.Sprintf("%d answers", folders), func(b *testing.B) {
+			m, err := mirror.Open(b.Context(), mirror.Config{Dir: b.TempDir(), Now: noon, Verify: func(context.Context, identity.Caller, mirror.Ref, string) (bool, error) { return true, nil }})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = m.Close() }()
+			x := &box{Mirror: m, t: b, ctx: context.Background()}
+			x.people()
+			x.policy(guard.VerifyOpaque)
+			nodes := []mirror.Node{page("1", "", free)}
+			for i := range folders {
+				f := fmt.Sprintf("f%d", i)
+				nodes = append(nodes, folder(f, "1"), page("p"+f, f, free))
+			}
+			x.sync(1, nodes...)
+			read := func(i int) {
+				if _, err := x.Page(x.ctx, who("ann"), mirror.Ref{ID: fmt.Sprintf("pf%d", i%folders)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for i := range folders {
+				read(i)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				read(i)
+			}
+		})
+	}
 }

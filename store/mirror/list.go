@@ -54,6 +54,7 @@ func (m *Mirror) Pages(ctx context.Context, who identity.Caller, f Filter, p con
 		return out, err
 	}
 	err = m.reads(ctx, "list pages", who, func(r *reading) error {
+		out.Items, out.Next = []Page{}, ""
 		q, err := r.query(f, from)
 		if err != nil || q == nil {
 			return err
@@ -78,8 +79,9 @@ func (m *Mirror) Children(ctx context.Context, who identity.Caller, parent Ref, 
 // Ancestors lists what stands above a page, root first. Kind NotFound when the
 // caller may not see the page.
 func (m *Mirror) Ancestors(ctx context.Context, who identity.Caller, ref Ref) ([]Page, error) {
-	out := []Page{}
+	var out []Page
 	err := m.reads(ctx, "list ancestors", who, func(r *reading) error {
+		out = []Page{}
 		below, err := r.first(idQuery, ref.ID, ref.Integration)
 		if err != nil {
 			return err
@@ -206,7 +208,7 @@ func (r *reading) list(q *query, limit int, digest string, out *confluence.List[
 		if err := p.scan(rows); err != nil {
 			return err
 		}
-		if q.ancestor != 0 && !r.view.Snapshot().Under(p.Index, q.ancestor) || !r.sees(p.Index, p.Integration, p.ID) {
+		if q.ancestor != 0 && !r.view.Snapshot().Under(p.Index, q.ancestor) || !r.sees(p.Index) {
 			continue
 		}
 		if len(found) == limit {
@@ -288,7 +290,7 @@ func (r *reading) attachments(where string, args ...any) ([]Attachment, error) {
 			return err
 		}
 		a.Version.CreatedAt = fromMicros(updated)
-		if r.sees(idx, a.Integration, a.PageID) {
+		if r.sees(idx) {
 			out = append(out, a)
 		}
 		return nil
@@ -352,7 +354,7 @@ func (m *Mirror) Spaces(ctx context.Context, who identity.Caller, integration in
 			}
 			if r.view.SeesSpace(sp.idx) {
 				out = append(out, Space{Integration: sp.integration, Index: sp.idx, RightsAt: fromMicros(sp.swept), Space: confluence.Space{ID: sp.id, Key: sp.key,
-					Name: sp.name, Type: sp.kind, Status: sp.status, HomepageID: sp.homepage, Description: sp.description, WebURL: sp.webURL}})
+					Name: sp.name, Stale: r.view.Stale(sp.idx, r.at), Type: sp.kind, Status: sp.status, HomepageID: sp.homepage, Description: sp.description, WebURL: sp.webURL}})
 			}
 			return nil
 		})

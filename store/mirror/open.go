@@ -31,10 +31,12 @@ const File = "mirror.db"
 type Config struct {
 	Dir string // the data folder, made with mode 0700 when absent
 	Now func() time.Time
-	// Verify asks Confluence whether a caller may see a page whose ancestors'
-	// restrictions cannot be read; nil: nobody may. It is asked only under the
-	// policy verify, for what a caller would be shown otherwise.
-	Verify func(ctx context.Context, c identity.Caller, integration int64, id string) bool
+	// Verify asks Confluence whether a caller may see a page, and makes sure that
+	// it stands below a node, which is the page itself where below is empty; nil:
+	// nobody may. It is asked only under the policy verify, for what a caller would
+	// be shown otherwise; what it says counts for five minutes, a yes only until
+	// the rights of the space are read again.
+	Verify func(ctx context.Context, c identity.Caller, page Ref, below string) (bool, error)
 }
 
 // Mirror is the mirror. One process has it open at a time; inside the process
@@ -42,7 +44,8 @@ type Config struct {
 type Mirror struct {
 	path   string
 	now    func() time.Time
-	verify func(context.Context, identity.Caller, int64, string) bool
+	verify func(context.Context, identity.Caller, Ref, string) (bool, error)
+	asked  asked
 	write  *sql.DB // one connection
 	read   *sql.DB
 	cache  guard.Cache
@@ -51,9 +54,16 @@ type Mirror struct {
 
 	mu     sync.Mutex // of the writer
 	forest *guard.Forest
-	stale  bool // the forest may not be what the database says
+	stale  bool            // the forest may not be what the database says
+	looks  map[uint32]look // the last complete one at each space; a pass does not outlive the process, so they need not
 
 	published atomic.Pointer[publication]
+}
+
+// look is a complete pass over a space: the epoch it began in, and what was gone.
+type look struct {
+	began uint64
+	gone  map[uint32]bool
 }
 
 // publication is the newest snapshot, and a channel closed when it is not the
@@ -86,7 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Mirror, error) {
 	if err != nil {
 		return nil, failure("open", err)
 	}
-	m := &Mirror{path: path, now: cfg.Now, verify: cfg.Verify}
+	m := &Mirror{path: path, now: cfg.Now, verify: cfg.Verify, looks: map[uint32]look{}}
 	if err := m.open(ctx); err != nil {
 		return nil, errors.Join(failure("open", err), m.Close())
 	}

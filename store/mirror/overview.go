@@ -56,13 +56,20 @@ func (w *Writer) Sealed(ctx context.Context, integration int64) (map[string]int,
 // People lists every user the mirror knows of an integration; one whose row is
 // damaged is left out.
 func (w *Writer) People(ctx context.Context, integration int64) ([]Person, error) {
+	out, err := w.persons(ctx, "integration = ? ORDER BY id", integration)
+	return out, failure("list users", err)
+}
+
+// persons are the users of some rows; those whose row is damaged are left out.
+func (w *Writer) persons(ctx context.Context, where string, args ...any) ([]Person, error) {
 	var out []Person
-	rows, err := w.m.read.QueryContext(ctx, "SELECT id, value, hash, name, username, email FROM person WHERE integration = ? ORDER BY id", integration)
+	rows, err := w.m.read.QueryContext(ctx, "SELECT integration, id, value, hash, name, username, email FROM person WHERE "+where, args...)
 	err = eachRow(rows, err, func(r *sql.Rows) error {
 		var p Person
+		var integration int64
 		var id, v string
 		var hash []byte
-		if err := r.Scan(&id, &v, &hash, &p.Name, &p.Username, &p.Email); err != nil {
+		if err := r.Scan(&integration, &id, &v, &hash, &p.Name, &p.Username, &p.Email); err != nil {
 			return err
 		}
 		var broken int
@@ -71,5 +78,5 @@ func (w *Writer) People(ctx context.Context, integration int64) ([]Person, error
 		}
 		return nil
 	})
-	return out, failure("list users", err)
+	return out, err
 }

@@ -22,7 +22,8 @@ import (
 // Rights that were observed twice count only as far as both observations agree:
 // a change that happened between the reading of a parent and of its child can
 // look laxer than anything that ever was, and does not do so twice. A pass that
-// is not complete only ever tightens.
+// is not complete only ever tightens. A node that passes over two spaces observed
+// stands where the pass that began later did, and not where it was gone again.
 //
 // A Pass is not safe for concurrent use. Passes over different spaces may go on
 // side by side.
@@ -37,6 +38,11 @@ type Pass struct {
 	sealed  bool
 	done    bool            // the observations are complete
 	held    map[string]bool // nodes whose rights are not loosened: see Hold
+
+	stricter map[string]bool // nodes that may be stored stricter than they were observed last
+	began    uint64          // the epoch
+	gone     map[uint32]bool // nodes observed as gone
+	beside   map[uint32]bool // other spaces that nodes of this pass stand below
 }
 
 type phase int
@@ -56,6 +62,7 @@ type Node struct {
 	ParentID string // empty at the root
 	Clause   guard.Clause
 	Cause    string // why it is sealed, or that the list was cut off; for the report
+	Gone     bool   // it was there and, read again, was not any more: sealed unless another space has it
 }
 
 // Begin starts a pass over a space, which it makes known, hidden at first.
@@ -63,13 +70,13 @@ func (w *Writer) Begin(ctx context.Context, integration int64, sp confluence.Spa
 	if integration <= 0 || sp.ID == "" {
 		return nil, invalid("begin pass", "a pass needs an integration and a space")
 	}
-	p := &Pass{m: w.m, started: w.m.now(), seen: map[string]*Node{}}
+	p := &Pass{m: w.m, started: w.m.now(), seen: map[string]*Node{}, stricter: map[string]bool{}, gone: map[uint32]bool{}, beside: map[uint32]bool{}}
 	err := w.m.commit(ctx, "begin pass", func(b *batch) error {
 		s, err := b.putSpace(integration, sp)
 		if err != nil {
 			return err
 		}
-		p.space = s
+		p.space, p.began = s, w.m.published.Load().snapshot.Epoch()
 		r, err := b.run("INSERT INTO pass(integration, space, started, ended, complete, report) VALUES (?, ?, ?, 0, 0, '')", integration, s.idx, micros(p.started))
 		if err != nil {
 			return err
@@ -128,6 +135,9 @@ func (p *Pass) Observe(nodes ...Node) error {
 			n.Clause = meet(old.Clause, n.Clause)
 		}
 		p.seen[n.ID] = &n
+		if p.phase == tightened {
+			p.stricter[n.ID] = true
+		}
 	}
 	return nil
 }

@@ -5,8 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"confluence-mcp/internal/confluence"
 )
@@ -23,33 +24,97 @@ type Content struct {
 // Put publishes content of nodes that were observed, as one batch, and where to
 // go on (mark, remembered under the name "space:" and the space's id). It gives
 // how many were new or different. Kind Invalid before Tighten, and for a node
-// that was not observed.
+// that was not observed. One that another pass placed in its space meanwhile is left out.
 func (p *Pass) Put(ctx context.Context, pages []Content, mark string) (int, error) {
 	if p.phase != tightened {
 		return 0, p.order("put")
 	}
+	for i := range pages {
+		if p.seen[pages[i].ID] == nil {
+			return 0, invalid("put", fmt.Sprintf("the rights of page %s were not observed", pages[i].ID))
+		}
+	}
 	changed := 0
 	err := p.m.commit(ctx, "put", func(b *batch) error {
-		changed = 0
-		for i := range pages {
-			if p.seen[pages[i].ID] == nil {
-				return invalid("put", fmt.Sprintf("the rights of page %s were not observed", pages[i].ID))
-			}
-			n, _, err := b.node(p.space.integration, pages[i].ID)
-			if err != nil {
-				return err
-			}
-			differs, err := b.putContent(n.idx, &pages[i], micros(p.m.now()))
-			if err != nil {
-				return err
-			}
-			if differs {
-				changed++
-			}
+		var err error
+		if changed, err = p.putAll(b, pages); err != nil {
+			return err
+		}
+		if changed > 0 {
+			p.news()
 		}
 		return b.mark(p.space.integration, "space:"+p.space.id, mark)
 	})
 	return changed, err
+}
+
+// putAll puts a batch. A page that comes twice counts once, as it came last.
+func (p *Pass) putAll(b *batch, pages []Content) (changed int, err error) {
+	read := micros(p.m.now())
+	digests, last := make(map[string][]byte, len(pages)), make(map[string]int, len(pages))
+	for i := range pages {
+		digests[pages[i].ID], last[pages[i].ID] = pages[i].digest(), i
+	}
+	same, err := b.unchanged(p.space.integration, digests, read)
+	if err != nil {
+		return 0, err
+	}
+	for i := range pages {
+		c := &pages[i]
+		if same[c.ID] || last[c.ID] != i {
+			continue
+		}
+		n, _, err := b.node(p.space.integration, c.ID)
+		if err != nil {
+			return changed, err
+		}
+		if n.space != p.space.idx {
+			continue // it stands in another space, whose rights are not those these words were read under
+		}
+		if err := b.putContent(n.idx, c, digests[c.ID], read); err != nil {
+			return changed, err
+		}
+		changed++
+	}
+	return changed, nil
+}
+
+// unchanged gives the ids of a batch whose content of that digest is stored, and
+// notes that it was read again. Their bodies must still be what was written: the
+// digest tells what was put, not what is left of it.
+func (b *batch) unchanged(integration int64, digests map[string][]byte, read int64) (map[string]bool, error) {
+	ids := map[uint32]string{}
+	rows, err := b.QueryContext(b.ctx, "SELECT n.id, n.idx, p.digest FROM node n JOIN page p ON p.node = n.idx WHERE n.integration = ? AND n.id IN (SELECT value FROM json_each(?))",
+		integration, text(slices.Collect(maps.Keys(digests))))
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var id string
+		var idx uint32
+		var digest []byte
+		err := r.Scan(&id, &idx, &digest)
+		if bytes.Equal(digest, digests[id]) {
+			ids[idx] = id
+		}
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	same, whole := make(map[string]bool, len(ids)), make([]uint32, 0, len(ids))
+	rows, err = b.QueryContext(b.ctx, "SELECT node, storage, text, hash FROM body WHERE node IN (SELECT value FROM json_each(?))", text(slices.Collect(maps.Keys(ids))))
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var idx uint32
+		var storage, body string
+		var hash []byte
+		err := r.Scan(&idx, &storage, &body, &hash)
+		if err == nil && sound(hash, idx, storage, body) {
+			same[ids[idx]], whole = true, append(whole, idx)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return same, b.exec("UPDATE page SET read = ? WHERE node IN (SELECT value FROM json_each(?))", read, text(whole))
 }
 
 // Unread gives the observed nodes whose content the mirror does not have in
@@ -73,15 +138,7 @@ func (p *Pass) Unread(ctx context.Context, versions map[string]int) ([]string, e
 	return out, failure("compare versions", err)
 }
 
-func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
-	digest := c.digest()
-	has, err := b.has(idx, digest)
-	if err != nil {
-		return false, err
-	}
-	if has {
-		return false, b.exec("UPDATE page SET read = ? WHERE node = ?", read, idx)
-	}
+func (b *batch) putContent(idx uint32, c *Content, digest []byte, read int64) error {
 	v := c.Version
 	labels := c.Labels
 	if labels == nil {
@@ -91,36 +148,18 @@ func (b *batch) putContent(idx uint32, c *Content, read int64) (bool, error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		idx, c.Title, c.Status, c.Position, c.AuthorID, c.OwnerID, micros(c.CreatedAt), v.Number, micros(v.CreatedAt), v.AuthorID, v.Message, v.Minor,
 		c.ParentType, text(labels), c.WebURL, digest, read); err != nil {
-		return false, err
+		return err
 	}
 	if err := b.exec("INSERT OR REPLACE INTO body(node, storage, text, hash) VALUES (?, ?, ?, ?)", idx, c.Body, c.Text, rowHash(idx, c.Body, c.Text)); err != nil {
-		return false, err
+		return err
 	}
 	if err := b.putLabels(idx, labels); err != nil {
-		return false, err
+		return err
 	}
 	if err := b.putAttachments(idx, c.Attachments); err != nil {
-		return false, err
+		return err
 	}
-	return true, b.changed(idx, false)
-}
-
-// has reports whether the content of a digest is stored, and its body still is
-// what was written: the digest tells what was put, not what is left of it.
-func (b *batch) has(idx uint32, digest []byte) (bool, error) {
-	var old, hash []byte
-	var storage, body string
-	err := b.one("SELECT digest FROM page WHERE node = ?", idx).Scan(&old)
-	if err == nil && !bytes.Equal(old, digest) {
-		return false, nil
-	}
-	if err == nil {
-		err = b.one("SELECT storage, text, hash FROM body WHERE node = ?", idx).Scan(&storage, &body, &hash)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil && sound(hash, idx, storage, body), err
+	return b.changed(idx, false)
 }
 
 // digest is of everything that is stored but when it was read.

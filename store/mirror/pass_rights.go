@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -42,12 +43,13 @@ func (p *Pass) Tighten(ctx context.Context, complete bool) (Vanished, error) {
 		if err := p.tightenSpace(b); err != nil {
 			return err
 		}
-		if err := p.placeAll(b, false); err != nil {
+		if err := p.placeAll(b); err != nil {
 			return err
 		}
 		if !complete {
 			return nil
 		}
+		p.m.looks[p.space.idx] = look{p.began, p.gone}
 		return p.vanish(b, &v)
 	})
 	if err == nil {
@@ -74,15 +76,32 @@ func (p *Pass) tightenSpace(b *batch) error {
 }
 
 // placeAll places every observed node.
-func (p *Pass) placeAll(b *batch, loosen bool) error {
+func (p *Pass) placeAll(b *batch) error {
 	if len(p.seen) > fewNodes {
 		if err := p.readRows(b); err != nil {
 			return err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.seen)) {
-		if err := p.place(b, p.seen[id], loosen && !p.held[id]); err != nil {
+		if err := p.place(b, p.seen[id], false); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// loosenAll places the nodes that may not be stored as they were observed.
+func (p *Pass) loosenAll(b *batch) error {
+	if len(p.stricter) > fewNodes {
+		if err := p.readRows(b); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.stricter)) {
+		if n := p.seen[id]; n != nil {
+			if err := p.place(b, n, !p.held[id]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -110,10 +129,21 @@ func (p *Pass) place(b *batch, n *Node, loosen bool) error {
 	if err != nil {
 		return err
 	}
+	if stays, err := p.stays(b, &row, n); stays || err != nil {
+		return err
+	}
+	if n.Gone {
+		p.gone[row.idx] = true
+	} else {
+		delete(p.gone, row.idx)
+	}
 	next := row
 	next.kind, next.space, next.cause = n.Type, p.space.idx, n.Cause
-	if next.parent, err = b.parent(p.space.integration, n.ParentID); err != nil {
+	if next.parent, err = p.parent(b, n.ParentID); err != nil {
 		return err
+	}
+	if next.parent != row.parent || next.space != row.space {
+		p.news() // its words come under answers that were not about them
 	}
 	clause := n.Clause
 	// A placeholder was sealed because nobody had read it, not by Confluence.
@@ -126,6 +156,9 @@ func (p *Pass) place(b *batch, n *Node, loosen bool) error {
 	}
 	if loosen {
 		next.gone = 0
+	}
+	if next.gone != 0 || clause.State != n.Clause.State || len(clause.Of) != len(n.Clause.Of) {
+		p.stricter[n.ID] = true
 	}
 	next.state, next.clause = clause.State, encode(clause.Of)
 	return b.saveNode(&row, &next)
@@ -153,12 +186,45 @@ func (b *batch) node(integration int64, id string) (n node, known bool, err erro
 	return n, false, b.saveNode(&first, &n)
 }
 
-func (b *batch) parent(integration int64, id string) (uint32, error) {
+// stays reports whether a node is left in the other space it stands in: it was
+// gone from here, or was observed there by a pass that began later than this one,
+// or its content was read there since. Which of two passes at one time is right
+// about a node nobody knows; the next ones will.
+func (p *Pass) stays(b *batch, row *node, n *Node) (bool, error) {
+	if row.space == 0 || row.space == p.space.idx {
+		return false, nil
+	}
+	there := p.m.looks[row.space]
+	if n.Gone || there.began > p.began && row.gone == 0 && !there.gone[row.idx] {
+		return true, nil
+	}
+	var read int64
+	err := b.one("SELECT read FROM page WHERE node = ?", row.idx).Scan(&read)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return read > micros(p.started), err
+}
+
+// parent finds the row above an observed node.
+func (p *Pass) parent(b *batch, id string) (uint32, error) {
 	if id == "" {
 		return 0, nil
 	}
-	n, _, err := b.node(integration, id)
+	n, _, err := b.node(p.space.integration, id)
+	if n.space != 0 && n.space != p.space.idx {
+		p.beside[n.space] = true
+	}
 	return n.idx, err
+}
+
+// news ends every yes about what this pass publishes: about the space, and about
+// others that have a class of its nodes.
+func (p *Pass) news() {
+	p.m.asked.news(p.space.idx)
+	for space := range p.beside {
+		p.m.asked.news(space)
+	}
 }
 
 // saveNode writes what changed of a row.
@@ -179,14 +245,15 @@ func (b *batch) saveNode(old, n *node) error {
 
 // vanish hides what was not observed, and removes what an earlier pass hid.
 func (p *Pass) vanish(b *batch, v *Vanished) error {
-	var hide, purge []node
-	rows, err := b.QueryContext(b.ctx, "SELECT "+nodeColumns+" FROM node WHERE space = ?", p.space.idx)
-	err = eachRow(rows, err, func(r *sql.Rows) error {
-		var n node
-		if err := n.scan(r); err != nil {
+	if b.known == nil {
+		if err := p.readRows(b); err != nil {
 			return err
 		}
-		switch _, there := p.seen[n.id]; {
+	}
+	var hide, purge []node
+	for id, n := range b.known {
+		switch there := p.seen[id] != nil; {
+		case n.space != p.space.idx: // a placeholder above a node of this space
 		case there:
 			v.Left++
 		case n.gone == 0:
@@ -194,11 +261,10 @@ func (p *Pass) vanish(b *batch, v *Vanished) error {
 		case n.gone != p.id:
 			purge = append(purge, n)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
+	byIndex := func(a, b node) int { return cmp.Compare(a.idx, b.idx) }
+	slices.SortFunc(hide, byIndex)
+	slices.SortFunc(purge, byIndex)
 	v.Hidden, v.Purged = len(hide), len(purge)
 	v.Held = len(hide) > heldNodes || len(hide)*heldShare > len(hide)+v.Left && len(hide) > 1
 	for _, n := range hide {
@@ -268,12 +334,13 @@ func (p *Pass) Loosen(ctx context.Context) error {
 		return p.order("loosen")
 	}
 	err := p.m.commit(ctx, "loosen", func(b *batch) error {
-		if err := p.placeAll(b, true); err != nil {
+		if err := p.loosenAll(b); err != nil {
 			return err
 		}
 		s := p.space
 		s.grants, s.sealed, s.swept = encode(*p.grants), p.sealed, micros(p.started)
 		p.space = s
+		p.news()
 		return b.saveSpace(&p.space)
 	})
 	if err == nil {

@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -234,4 +235,51 @@ func TestReadersGetRowsAndRightsOfOneMoment(t *testing.T) {
 	assert.Zero(t, all.leaked)
 	assert.Positive(t, all.hidden)
 	assert.Greater(t, all.reads, all.hidden)
+}
+
+// What was observed after the tightening is loosened too, and a node that only
+// the hiding of an earlier pass made stricter comes back.
+func TestLooseningCoversWhatIsStoredStricter(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, page("1", "", onlyA), page("2", "", free), page("3", "", free))
+	b.sync(1, page("1", "", onlyA), page("2", "", free))
+	require.False(t, b.sees("bob", "3"), "hidden")
+	p := b.begin()
+	require.NoError(t, p.Observe(page("1", "", onlyA), page("2", "1", free), page("3", "", free)))
+	_, err := p.Tighten(b.ctx, true)
+	require.NoError(t, err)
+	require.False(t, b.sees("bob", "3"), "not laxer yet")
+	require.NoError(t, p.Observe(page("2", "", free)))
+	require.NoError(t, p.Loosen(b.ctx))
+	assert.True(t, b.sees("bob", "3"))
+	assert.True(t, b.sees("bob", "2"), "its last place is under nothing")
+	assert.False(t, b.sees("bob", "1"))
+}
+
+// A page that comes twice in a batch counts once, as it came last, also when
+// that is how it is stored; one whose stored body is the same is not counted.
+func TestABatchIsComparedWithWhatIsStored(t *testing.T) {
+	now := noon()
+	m, err := mirror.Open(t.Context(), mirror.Config{Dir: t.TempDir(), Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, m.Close()) })
+	b := &box{Mirror: m, t: t, ctx: t.Context()}
+	b.people()
+	b.sync(1, tree()...)
+	p := b.begin()
+	require.NoError(t, p.Observe(tree()...))
+	_, err = p.Tighten(b.ctx, true)
+	require.NoError(t, err)
+	now = noon().Add(time.Minute)
+	n, err := p.Put(b.ctx, []mirror.Content{content("1", 2), content("2", 1), content("1", 1), content("3", 3), content("3", 2)}, "")
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	for id, version := range map[string]int{"1": 1, "2": 1, "3": 2} {
+		got, err := b.Page(b.ctx, who("ann"), mirror.Ref{ID: id})
+		require.NoError(t, err)
+		assert.Equal(t, version, got.Version.Number, id)
+	}
+	_, old, err := p.Outdated(b.ctx, []mirror.Listed{listed("1", 1), listed("2", 1), listed("3", 2), listed("4", 1)}, now)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"4"}, old, "the others were read again now")
 }

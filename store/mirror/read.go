@@ -20,8 +20,8 @@ type Ref struct {
 	ID          string
 }
 
-// Page is a page, a blog post or a folder as the mirror has it. Listings leave
-// Body and Text empty.
+// Page is a page, a blog post or a folder as the mirror has it; Stale is set by
+// the rights of its space and of the caller. Listings leave Body and Text empty.
 type Page struct {
 	confluence.Page
 	Integration int64
@@ -39,17 +39,47 @@ type reading struct {
 	ctx  context.Context
 	m    *Mirror
 	who  identity.Caller
+	at   time.Time
 	view *guard.View
+
+	unsure map[uint32]uint32 // a node by its class, of which only Confluence knows
 }
 
 // View gives the rights of a caller now, for a search that filters by itself.
 // Keep it for the whole query.
 func (m *Mirror) View(who identity.Caller) *guard.View {
-	return m.cache.View(m.published.Load().snapshot, who, m.now())
+	return m.view(m.published.Load().snapshot, who, m.now())
 }
 
-// reads runs fn on one moment of the mirror.
+// view is how a caller sees a snapshot, with what Confluence answered lately.
+func (m *Mirror) view(s *guard.Snapshot, who identity.Caller, now time.Time) *guard.View {
+	v := m.cache.View(s, who, now)
+	if m.verify != nil && s.Verifies() {
+		return v.With(m.asked.of(who, s, now))
+	}
+	return v
+}
+
+// reads runs fn on one moment of the mirror, and again on a later one when
+// Confluence had to be asked: nothing waits for it with the database in hand. fn
+// begins its answer anew each time.
 func (m *Mirror) reads(ctx context.Context, op string, who identity.Caller, fn func(*reading) error) error {
+	for round := 0; ; round++ {
+		var open []doubt
+		err := m.once(ctx, op, who, func(r *reading) error {
+			said := fn(r)
+			var failed error
+			open, failed = r.doubts()
+			return errors.Join(said, failed)
+		})
+		if len(open) == 0 || round == askRounds || err != nil && confluence.KindOf(err) != confluence.NotFound {
+			return err
+		}
+		m.ask(ctx, who, open)
+	}
+}
+
+func (m *Mirror) once(ctx context.Context, op string, who identity.Caller, fn func(*reading) error) error {
 	for {
 		tx, err := m.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 		if err != nil {
@@ -61,7 +91,8 @@ func (m *Mirror) reads(ctx context.Context, op string, who identity.Caller, fn f
 		}
 		now := m.published.Load()
 		if now.snapshot.Epoch() == epoch {
-			r := &reading{Tx: tx, ctx: ctx, m: m, who: who, view: m.cache.View(now.snapshot, who, m.now())}
+			at := m.now()
+			r := &reading{Tx: tx, ctx: ctx, m: m, who: who, at: at, view: m.view(now.snapshot, who, at)}
 			return failure(op, errors.Join(fn(r), tx.Rollback()))
 		}
 		if err := tx.Rollback(); err != nil {
@@ -77,15 +108,19 @@ func (m *Mirror) reads(ctx context.Context, op string, who identity.Caller, fn f
 	}
 }
 
-// sees asks the rights, and Confluence where they cannot tell.
-func (r *reading) sees(idx uint32, integration int64, id string) bool {
-	switch r.view.Check(idx) {
-	case guard.Visible:
-		return true
-	case guard.Verify:
-		return r.m.verify != nil && r.m.verify(r.ctx, r.who, integration, id)
+// sees asks the rights. What they cannot tell is hidden, and remembered as a
+// question to Confluence.
+func (r *reading) sees(idx uint32) bool {
+	verdict := r.view.Check(idx)
+	if verdict == guard.Verify && r.m.verify != nil && len(r.unsure) < mostUnsure {
+		if r.unsure == nil {
+			r.unsure = map[uint32]uint32{}
+		}
+		if class := r.view.Class(idx); r.unsure[class] == 0 {
+			r.unsure[class] = idx
+		}
 	}
-	return false
+	return verdict == guard.Visible
 }
 
 // missing is the one answer about what is not there and what the caller may not
@@ -143,6 +178,7 @@ func (r *reading) finish(p *row) (Page, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
+	p.Stale = r.view != nil && r.view.Stale(p.space, r.at) // an index asks for nobody
 	return p.Page, err
 }
 
@@ -230,7 +266,7 @@ func (r *reading) first(query string, args ...any) (*row, error) {
 		if err := s.Scan(&c.idx, &c.integration, &c.id); err != nil {
 			return err
 		}
-		if r.sees(c.idx, c.integration, c.id) {
+		if r.sees(c.idx) {
 			visible = append(visible, c)
 		}
 		return nil

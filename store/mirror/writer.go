@@ -79,23 +79,8 @@ func (w *Writer) DropGroup(ctx context.Context, integration int64, id string) er
 // Person finds a user by id, or else by username or e-mail where exactly one
 // has it. Kind NotFound otherwise.
 func (w *Writer) Person(ctx context.Context, integration int64, who string) (Person, error) {
-	const columns = "SELECT id, value, hash, name, username, email FROM person WHERE integration = ? AND "
 	for _, by := range []string{"id = ?", "username = ? AND username <> ''", "email = ? AND email <> ''"} {
-		var found []Person
-		rows, err := w.m.read.QueryContext(ctx, columns+by+" LIMIT 2", integration, who)
-		err = eachRow(rows, err, func(r *sql.Rows) error {
-			var p Person
-			var id, v string
-			var hash []byte
-			if err := r.Scan(&id, &v, &hash, &p.Name, &p.Username, &p.Email); err != nil {
-				return err
-			}
-			var broken int
-			if value(&p.Person, &broken, v, hash, integration, id) {
-				found = append(found, p)
-			}
-			return nil
-		})
+		found, err := w.persons(ctx, "integration = ? AND "+by+" LIMIT 2", integration, who)
 		if err != nil {
 			return Person{}, failure("find user", err)
 		}

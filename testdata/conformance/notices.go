@@ -13,6 +13,16 @@ import (
 // beat is the distance the scenarios want between two notifications.
 const beat = 50 * time.Millisecond
 
+// pause waits a beat, or until the call is cancelled.
+func pause(ctx context.Context) {
+	t := time.NewTimer(beat)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 func addNotices(m *mcpserver.MCPServer) {
 	addProgress(m)
 	addLogging(m)
@@ -24,7 +34,7 @@ func addProgress(m *mcpserver.MCPServer) {
 	m.AddTool(tool("test_tool_with_progress", "Reports its progress", noArguments), func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		for i, done := range []int{0, 50, 100} {
 			if i > 0 {
-				time.Sleep(beat)
+				pause(ctx)
 			}
 			if r.Params.Meta == nil || r.Params.Meta.ProgressToken == nil {
 				continue
@@ -42,7 +52,7 @@ func addLogging(m *mcpserver.MCPServer) {
 	m.AddTool(tool("test_tool_with_logging", "Logs while it runs", noArguments), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		for i, text := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
 			if i > 0 {
-				time.Sleep(beat)
+				pause(ctx)
 			}
 			if err := server.Notify(ctx, "notifications/message", map[string]any{"level": "info", "data": text}); err != nil {
 				return mcp.NewToolResultError(err.Error()), nil

@@ -175,7 +175,11 @@ func (c *Client) UpdateComment(ctx context.Context, u confluence.CommentUpdate) 
 		}
 		u.Body = now.Body
 	}
-	body := map[string]any{"version": map[string]any{"number": u.Version}, "body": storage(u.Body)}
+	version := map[string]any{"number": u.Version}
+	if u.Message != "" {
+		version["message"] = u.Message
+	}
+	body := map[string]any{"version": version, "body": storage(u.Body)}
 	if u.Resolved != nil && u.Kind == confluence.CommentInline {
 		body["resolved"] = *u.Resolved
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // text is a string that Confluence also sends as a number or null.
@@ -16,6 +17,10 @@ type text string
 func (t *text) UnmarshalJSON(raw []byte) error {
 	if len(raw) > longText && raw[0] == '"' {
 		return t.unquoteLong(raw)
+	}
+	if asIs(raw) {
+		*t = text(raw[1 : len(raw)-1])
+		return nil
 	}
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -28,6 +33,20 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	}
 	*t = text(n.String())
 	return nil
+}
+
+// asIs tells whether raw is a JSON string that stands for itself: printable
+// ASCII without an escape, which most ids and names are.
+func asIs(raw []byte) bool {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return false
+	}
+	for _, c := range raw[1 : len(raw)-1] {
+		if c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // longText is a length from which a string is decoded piece by piece:

@@ -20,7 +20,7 @@ const maxHops = 3
 // stream with kind Limited, code limit.too_large. The answer of Confluence is
 // a redirect to a media host, which is asked without credentials and only when
 // it is a known one; anything else is kind Denied, code net.redirect_blocked.
-// The caller closes the stream.
+// A pinned attachment is read at its version. The caller closes the stream.
 func (c *Client) Download(ctx context.Context, a confluence.Attachment, offset, limit int64) (io.ReadCloser, error) {
 	const op = "download attachment"
 	if err := needAttachment(op, a.ID); err != nil {
@@ -37,6 +37,9 @@ func (c *Client) Download(ctx context.Context, a confluence.Attachment, offset, 
 		return nil, err
 	}
 	req := read(op, "attachment "+a.ID, "/wiki/rest/api/content/{id}/child/attachment/{att}/download", a.PageID, a.ID)
+	if a.Pinned {
+		req.set("version", itoa(a.Version.Number))
+	}
 	if offset < 0 || limit < 0 || limit > c.w.cfg.MaxDownload {
 		return nil, outward(tooLarge(req, fmt.Sprintf("a range is within the file and at most %d bytes", c.w.cfg.MaxDownload)))
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"confluence-mcp/internal/confluence"
@@ -64,6 +65,11 @@ func write(method, op, ref, template string, args ...string) *call {
 	return c
 }
 
+// changes reports whether the call is meant to change something.
+func (c *call) changes() bool {
+	return c.method == http.MethodDelete || !c.safe
+}
+
 func (c *call) with(body any) (*call, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -104,10 +110,11 @@ type wire struct {
 	credential *credential
 	site       *http.Client // authenticated, then guarded
 	do         doer
+	ahead      *atomic.Int64 // how far the site's clock is before ours, by its last answer
 }
 
 func newWire(cfg Config, base address) *wire {
-	w := &wire{cfg: cfg, base: base, pace: newPacer(cfg.Concurrency, cfg.Now)}
+	w := &wire{cfg: cfg, base: base, pace: newPacer(cfg.Concurrency, cfg.Now), ahead: &atomic.Int64{}}
 	w.media = newHTTPClient(newTransport(cfg, mediaRule(base), nil))
 	w.guarded = Guard(newTransport(cfg, siteRule(base), cfg.Proxy))
 	return w.connect()
@@ -132,6 +139,9 @@ func (w *wire) exchange(ctx context.Context, c *call) (*answer, error) {
 	res, err := w.send(ctx, c)
 	if err != nil {
 		return nil, netFailure(ctx, c, err)
+	}
+	if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		w.ahead.Store(int64(at.Sub(w.cfg.Now())))
 	}
 	body := newSteadyBody(res.Body, w.cfg.IdleTimeout)
 	defer func() { _ = body.Close() }() // read to its end or given up

@@ -28,7 +28,7 @@ const maxGuardedBody = 32 << 20
 // kind Denied, code policy.space_delete_blocked when the request would have
 // deleted or archived a space, else policy.blocked_operation.
 func Guard(next http.RoundTripper) http.RoundTripper {
-	return &guard{next: next, routes: parseRoutes()}
+	return &guard{next: next, routes: allowedRoutes()}
 }
 
 type guard struct {
@@ -65,7 +65,7 @@ func (g *guard) judge(req *http.Request) (*http.Request, string) {
 	if reason := judgeHeaders(req); reason != "" {
 		return nil, reason
 	}
-	r := g.find(req.Method, p)
+	r := routeOf(g.routes, req.Method, p)
 	if r == nil {
 		return nil, "the operation is not on the list of known operations"
 	}
@@ -73,16 +73,6 @@ func (g *guard) judge(req *http.Request) (*http.Request, string) {
 		return nil, reason
 	}
 	return judgeBody(req, r, p)
-}
-
-func (g *guard) find(method, p string) *route {
-	parts := strings.Split(p, "/")
-	for i := range g.routes {
-		if g.routes[i].matches(method, parts) {
-			return &g.routes[i]
-		}
-	}
-	return nil
 }
 
 var (

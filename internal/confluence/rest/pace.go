@@ -76,7 +76,7 @@ func (w *wire) mayWait(ctx context.Context, c *call, d time.Duration) bool {
 func pausedFailure(c *call, d time.Duration) error {
 	f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref}, unsent: true}
 	f.limited(http.Header{}, time.Time{})
-	f.passing, f.RetryAfter = false, d
+	f.passing, f.RetryAfter, f.Next = false, d, waitAdvice(d)
 	return f
 }
 

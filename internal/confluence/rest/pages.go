@@ -166,18 +166,29 @@ func orElse(s, other string) string {
 	return s
 }
 
-// Versions lists the saved states of a page or blog post, newest first.
+// Versions lists the saved states of a page, blog post, comment (by its kind)
+// or attachment, newest first.
 func (c *Client) Versions(ctx context.Context, id, contentType string, p confluence.Paging) (confluence.List[confluence.Version], error) {
 	const op = "list versions"
 	var none confluence.List[confluence.Version]
-	collection, err := contentPath(op, contentType)
+	var collection string
+	var err error
+	slot, need := "/{id}", needID
+	switch contentType {
+	case confluence.CommentFooter, confluence.CommentInline:
+		collection, err = commentPath(op, contentType)
+	case confluence.TypeAttachment:
+		collection, slot, need = "attachments", "/{att}", needAttachment
+	default:
+		collection, err = contentPath(op, contentType)
+	}
 	if err != nil {
 		return none, err
 	}
-	if err := needID(op, id); err != nil {
+	if err := need(op, id); err != nil {
 		return none, err
 	}
-	req := read(op, "page "+id, "/wiki/api/v2/"+collection+"/{id}/versions", id)
+	req := read(op, "content "+id, "/wiki/api/v2/"+collection+slot+"/versions", id)
 	req.set("sort", "-modified-date").set("limit", limitOf(p, maxV2Limit))
 	l, err := listCursor(ctx, c, req, p, wireVersion.shape)
 	return l, outward(err)
@@ -209,7 +220,7 @@ func (c *Client) CreatePage(ctx context.Context, n confluence.NewPage) (confluen
 		}
 		body["parentId"] = n.ParentID
 	}
-	req, err := write(http.MethodPost, op, "in space "+n.SpaceID, "/wiki/api/v2/"+collection).with(body)
+	req, err := write(http.MethodPost, op, "space "+n.SpaceID, "/wiki/api/v2/"+collection).with(body)
 	if err != nil {
 		return confluence.Page{}, err
 	}

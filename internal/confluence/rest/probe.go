@@ -13,6 +13,9 @@ import (
 type Finding struct {
 	Site confluence.Site
 	User confluence.User // zero for an anonymous connection
+	// Ahead is how far the clock of the site is before this machine's; it may be
+	// a second off.
+	Ahead time.Duration
 }
 
 // Probe finds out what answers at the base URL, by its answers and never by
@@ -31,12 +34,23 @@ func (c *Client) Probe(ctx context.Context) (Finding, error) {
 	}
 	user, err := c.currentUser(ctx)
 	if err != nil {
-		return Finding{Site: c.Describe()}, outward(err)
+		return Finding{Site: c.Describe()}, c.wrongKind(outward(err))
 	}
 	// One v2 call: its scopes are separate from v1's, and it tells the site's
 	// address behind the gateway.
 	_, err = c.Spaces(ctx, confluence.SpaceFilter{}, confluence.Paging{Limit: 1})
-	return Finding{Site: c.Describe(), User: user}, err
+	return Finding{Site: c.Describe(), User: user, Ahead: time.Duration(c.w.ahead.Load())}, err
+}
+
+// wrongKind tells a refused token that is of another kind than Cloud takes from
+// one that is no longer good.
+func (c *Client) wrongKind(err error) error {
+	if confluence.KindOf(err) != confluence.Expired || c.w.cfg.Auth != Bearer || c.w.cfg.Tokens != nil || c.w.base.gateway() {
+		return err
+	}
+	return &confluence.Error{Kind: confluence.Expired, Code: "auth.token_kind", Op: "get current user", Err: err,
+		Message: "Confluence Cloud refused a token without a username beside it: it takes API tokens with the e-mail address of their account",
+		Next:    "Set the username and an API token of that account; a personal access token is for Data Center."}
 }
 
 // probeEdition accepts a Cloud site. The gateway serves Cloud only.

@@ -67,7 +67,8 @@ func netFailure(ctx context.Context, c *call, err error) error {
 		f.say("net.redirect_blocked", "the host leads to an address that is not allowed", "Check the DNS entry of the host.")
 	case isTLS(err):
 		f.unsent = true
-		f.say("net.tls", "the certificate or TLS setup of Confluence is not trusted: "+tlsReason(err), "Check the address and the certificate; a private certificate authority must be configured.")
+		reason, next := tlsReason(err)
+		f.say("net.tls", "the certificate or TLS setup of Confluence is not trusted: "+reason, next)
 	default:
 		f.network(err)
 	}
@@ -116,7 +117,9 @@ func isTLS(err error) bool {
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-func tlsReason(err error) string {
+// tlsReason is what is wrong with the other side's TLS and what helps. There
+// is no way to go on without trust.
+func tlsReason(err error) (reason, next string) {
 	var (
 		unknown  x509.UnknownAuthorityError
 		invalid  x509.CertificateInvalidError
@@ -124,13 +127,13 @@ func tlsReason(err error) string {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return "unknown certificate authority"
+		return "unknown certificate authority", "Check the address; if the site has a private certificate authority, add that to the certificates this machine trusts."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the certificate has expired or is not yet valid"
+		return "the certificate has expired or is not yet valid", "Have the certificate renewed, and check the clock of this machine."
 	case errors.As(err, &hostname):
-		return "the certificate is for another host"
+		return "the certificate is for another host", "Name the host in the base URL as the certificate does."
 	}
-	return "the TLS handshake failed"
+	return "the TLS handshake failed", "Check scheme, host and port of the base URL, and any proxy in between."
 }
 
 // scrub drops the query of the address that net/http puts into its errors: it
@@ -157,14 +160,14 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 		f.problem = redirectBlocked("Confluence answered with a redirect that is not followed")
 		f.Op, f.Ref = c.op, c.ref
 	case s == 401:
-		f.unauthorized(html)
+		f.unauthorized(res.Request, html)
 	case s == 403:
 		f.forbidden()
 	case s == 404 && html:
 		f.notConfluence()
 	case s == 404 || s == 410:
 		f.Kind = confluence.NotFound
-		f.say("", "it does not exist or is not visible to this account", "Check the id, or search for it.")
+		f.notFound(c)
 		if res.Header.Get("Atlassian-DataSecurityPolicy") == "app_access_blocked" {
 			f.say("", "the organisation's data security policy hides it from apps", "Ask an organisation admin to allow this app.")
 		}
@@ -183,6 +186,16 @@ func statusFailure(c *call, res *http.Response, body []byte, now time.Time) erro
 	return f
 }
 
+// notFound is also what the second generation says to a change that is not
+// permitted.
+func (f *failure) notFound(c *call) {
+	if c.changes() {
+		f.say("", "it does not exist, or this account may not see or change it", "Check the id; where it can be read, ask a space administrator for the right.")
+		return
+	}
+	f.say("", "it does not exist or is not visible to this account", "Check the id, or search for it.")
+}
+
 func (f *failure) badRequest(c *call, html bool) {
 	if strings.Contains(f.upstream, "Version must be incremented") {
 		f.conflict()
@@ -198,10 +211,14 @@ func (f *failure) badRequest(c *call, html bool) {
 	f.say(c.badCode, message, "Change the request; sending it again unchanged will fail again.")
 }
 
-func (f *failure) unauthorized(html bool) {
+func (f *failure) unauthorized(req *http.Request, html bool) {
 	if strings.Contains(strings.ToLower(f.upstream), "scope") {
 		f.Kind = confluence.Denied
-		f.say("auth.scope", "the token lacks a scope this operation needs", "Add the scope to the token or the app, then connect again.")
+		message := "the token lacks a scope this operation needs" // Confluence does not say which
+		if scope := scopeFor(req); scope != "" {
+			message += ": " + scope
+		}
+		f.say("auth.scope", message, "Add the scope to the token or the app, then connect again.")
 		return
 	}
 	f.Kind = confluence.Expired
@@ -239,11 +256,15 @@ func (f *failure) limited(h http.Header, now time.Time) {
 	f.Kind, f.passing = confluence.Limited, true
 	f.wait, f.quota = askedWait(h, now), isQuota(h)
 	f.RetryAfter = f.wait
-	next := "Wait a little and try again."
-	if f.wait > 0 {
-		next = "Wait " + f.wait.Round(time.Second).String() + " and try again."
+	f.say("limit.rate", "Confluence limits the rate of requests", waitAdvice(f.wait))
+}
+
+// waitAdvice tells how long to wait, where that is known.
+func waitAdvice(d time.Duration) string {
+	if d <= 0 {
+		return "Wait a little and try again."
 	}
-	f.say("limit.rate", "Confluence limits the rate of requests", next)
+	return "Wait " + max(d.Round(time.Second), time.Second).String() + " and try again."
 }
 
 func (f *failure) upstreamDown(res *http.Response, now time.Time) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 
@@ -118,14 +119,34 @@ func (c *Client) Template(ctx context.Context, id string) (confluence.Template, 
 	}
 	req := read(op, "template "+id, "/wiki/rest/api/template/{id}", id).set("expand", "body")
 	v, err := fetch[struct {
-		ID   text     `json:"templateId"`
-		Name text     `json:"name"`
+		ID    text `json:"templateId"`
+		Name  text `json:"name"`
+		Space struct {
+			Key  text `json:"key"`
+			Type text `json:"type"`
+		} `json:"space"`
+		Expandable struct {
+			Space text `json:"space"`
+		} `json:"_expandable"`
+		Labels []struct {
+			Name text `json:"name"`
+		} `json:"labels"`
 		Body wireBody `json:"body"`
 	}](ctx, c.w, req)
 	if err != nil {
 		return confluence.Template{}, c.judged(ctx, err)
 	}
-	return confluence.Template{ID: string(v.ID), Name: string(v.Name), Body: v.Body.text()}, nil
+	t := confluence.Template{ID: string(v.ID), Name: string(v.Name), SpaceKey: string(v.Space.Key), SpaceType: string(v.Space.Type), Body: v.Body.text()}
+	if t.SpaceKey == "" && v.Expandable.Space != "" { // a space that was not told is still one
+		t.SpaceKey = path.Base(string(v.Expandable.Space))
+		if key, err := url.PathUnescape(t.SpaceKey); err == nil { // else a key that no space has
+			t.SpaceKey = key
+		}
+	}
+	for _, l := range v.Labels {
+		t.Labels = append(t.Labels, string(l.Name))
+	}
+	return t, nil
 }
 
 // Labels reads all labels of a page or blog post.

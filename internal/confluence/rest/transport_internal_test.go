@@ -4,30 +4,88 @@ package rest
 // reached from outside without owning DNS names.
 
 import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 func TestD05_AddressIsJudgedWhenItIsDialled(t *testing.T) {
-	hit := false
-	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hit = true }))
+	var hits atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	t.Cleanup(s.Close)
+	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
+	require.NoError(t, err)
 	cloud, err := parseAddress("https://acme.atlassian.net")
 	require.NoError(t, err)
 	for name, rule := range map[string]addressRule{"site": siteRule(cloud), "media": mediaRule(cloud)} {
 		t.Run(name, func(t *testing.T) {
-			client := newHTTPClient(newTransport(Config{}.withDefaults(), rule, nil))
-			_, err := client.Get(s.URL) //nolint:bodyclose,noctx // there is no answer
-			require.ErrorIs(t, err, errBlockedAddress)
+			rebinding(t)
+			first, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip4", "rebinding.example")
+			require.NoError(t, err)
+			require.Len(t, first, 1)
+			assert.True(t, rule(first[0]), "whoever looked at it before was content")
+			for _, host := range []string{"rebinding.example", "127.0.0.1"} {
+				client := newHTTPClient(newTransport(Config{}.withDefaults(), rule, nil))
+				_, err = client.Get("http://" + host + ":" + port) //nolint:bodyclose,noctx // there is no answer
+				require.ErrorIs(t, err, errBlockedAddress, host)
+			}
 		})
 	}
-	assert.False(t, hit)
+	assert.Zero(t, hits.Load())
+}
+
+// rebinding makes every name lead to a public address when it is first asked
+// for, and to this machine from then on.
+func rebinding(t *testing.T) {
+	was, asked := net.DefaultResolver, &atomic.Int64{}
+	t.Cleanup(func() { net.DefaultResolver = was })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() { assert.NoError(t, answerName(theirs, asked)) }()
+		return ours, nil
+	}}
+}
+
+// answerName answers one question about a name, in the form it has on a stream.
+func answerName(conn net.Conn, asked *atomic.Int64) error {
+	defer func() { _ = conn.Close() }() // whoever asked has the answer
+	var size [2]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return err
+	}
+	raw := make([]byte, binary.BigEndian.Uint16(size[:]))
+	if _, err := io.ReadFull(conn, raw); err != nil {
+		return err
+	}
+	var m dnsmessage.Message
+	if err := m.Unpack(raw); err != nil {
+		return err
+	}
+	m.Response, m.Additionals = true, nil
+	if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+		to := [4]byte{104, 192, 142, 10}
+		if asked.Add(1) > 1 {
+			to = [4]byte{127, 0, 0, 1}
+		}
+		m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: to}}}
+	}
+	out, err := m.Pack()
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(out))), out...))
+	return err
 }
 
 func TestAddressRules(t *testing.T) {

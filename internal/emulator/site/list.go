@@ -15,6 +15,8 @@ type Query struct {
 	Sort  string // id, created, modified or title; empty is id
 	Desc  bool
 	After *Mark // walk on behind this one
+	// IDs are the only contents wanted; empty is all.
+	IDs []string
 	// Keep drops contents before the costly visibility check; nil keeps all.
 	Keep func(*Content) bool
 }
@@ -50,7 +52,10 @@ func (m Mark) compare(o Mark) int {
 // Its list is sorted once and kept, so that a short walk over a large site costs
 // only what it yields. Do not change the site while walking.
 func (v *View) Walk(q Query) iter.Seq[*Content] {
-	list := v.site.orders.of(v.site, q)
+	list := v.site.few(q)
+	if len(q.IDs) == 0 {
+		list = v.site.orders.of(v.site, q)
+	}
 	return func(yield func(*Content) bool) {
 		for i := q.start(list); i >= 0 && i < len(list); i = q.step(i) {
 			if (q.Keep == nil || q.Keep(list[i])) && v.sees(list[i]) && !yield(list[i]) {
@@ -58,6 +63,18 @@ func (v *View) Walk(q Query) iter.Seq[*Content] {
 			}
 		}
 	}
+}
+
+// few are the contents a query names, in its order.
+func (s *Site) few(q Query) []*Content {
+	key, list := order{q.Type, q.Space, q.Sort}, []*Content{}
+	for _, id := range q.IDs {
+		if c := s.contents[id]; key.holds(c) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, byOrder(q.Sort))
+	return slices.Compact(list)
 }
 
 func (q Query) step(i int) int {
@@ -82,6 +99,44 @@ func (q Query) start(list []*Content) int {
 		return i + 1
 	}
 	return i
+}
+
+// Once is the list that list makes for this user, made once for a name and a
+// state of the site: lists by offset would walk from their beginning for each
+// page. Call it while reading only, and do not change what it gives.
+func (v *View) Once(name string, list func() []*Content) []*Content {
+	return v.site.listings.of(listing{v.user, name}, list)
+}
+
+// listings keeps what users were last listed. A list may be asked for by
+// several at once, hence the lock of its own.
+type listings struct {
+	mu   sync.Mutex
+	made map[listing][]*Content
+}
+
+type listing struct{ user, name string }
+
+const keptListings = 16
+
+func (l *listings) of(key listing, list func() []*Content) []*Content {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if made, ok := l.made[key]; ok {
+		return made
+	}
+	if l.made == nil || len(l.made) >= keptListings {
+		l.made = map[listing][]*Content{}
+	}
+	l.made[key] = list()
+	return l.made[key]
+}
+
+// forget is called after every change of the site.
+func (l *listings) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made = nil
 }
 
 // orders keeps sorted lists, each made when it is first asked for. Readers of

@@ -21,7 +21,7 @@ func (s *Site) Load(r io.Reader) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.changed()
 	s.orders.forget() // many lines are cheaper to sort at once
 	l := loader{site: s}
 	for {
@@ -49,7 +49,7 @@ func (s *Site) Load(r io.Reader) error {
 // just the fields it has. {"kind":"delete","id":…} purges whatever has the id.
 func (s *Site) Apply(raw []byte) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.changed()
 	l := loader{site: s, line: 1, live: true}
 	if err := l.apply(raw); err != nil {
 		return err

@@ -52,3 +52,39 @@ func titled(s *site.Site) (titles []string) {
 	}
 	return titles
 }
+
+// TestOnceIsOfOneStateAndOneUser: a kept list is never older than the site and
+// never another user's.
+func TestOnceIsOfOneStateAndOneUser(t *testing.T) {
+	s := desk(t)
+	made := 0
+	listed := func(user string) (out []string) {
+		s.Read(user, func(v *site.View) {
+			out = ids(v.Once("pages", func() []*site.Content {
+				made++
+				return slices.Collect(v.Walk(site.Query{Type: "page"}))
+			}))
+		})
+		return out
+	}
+	walked := func(user string) (out []string) {
+		s.Read(user, func(v *site.View) { out = ids(slices.Collect(v.Walk(site.Query{Type: "page"}))) })
+		return out
+	}
+	assert.Equal(t, walked("ann"), listed("ann"))
+	assert.Equal(t, walked("bob"), listed("bob"))
+	assert.Equal(t, walked(""), listed(""))
+	listed("ann")
+	assert.Equal(t, 3, made, "once for each user")
+	assert.NoError(t, s.Apply([]byte(`{"kind":"content","id":"11","read":["user:nobody-else"]}`)))
+	assert.NotContains(t, listed("ann"), "11")
+	retitle(s, 1)
+	listed("ann")
+	assert.Equal(t, 5, made, "again after each change")
+	assert.Equal(t, []string{"12"}, fewOf(s, "ann", "12", "11", "12", "404"), "of what is named, what may be seen, once")
+}
+
+func fewOf(s *site.Site, user string, wanted ...string) (out []string) {
+	s.Read(user, func(v *site.View) { out = ids(slices.Collect(v.Walk(site.Query{Type: "page", IDs: wanted}))) })
+	return out
+}

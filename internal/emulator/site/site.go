@@ -56,10 +56,11 @@ type Site struct {
 	homes   map[string]string            // space key -> home page id
 	shadows map[string][]shadow          // content id -> states the search index still shows
 
-	lag    time.Duration
-	lastID int64
-	places int64
-	orders orders
+	lag      time.Duration
+	lastID   int64
+	places   int64
+	orders   orders
+	listings listings
 }
 
 // New makes an empty site.
@@ -182,6 +183,12 @@ func (s *Site) Read(user string, fn func(*View)) {
 // they change anything; a method that answers an error has changed nothing.
 func (s *Site) Write(user string, fn func(*Edit) error) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.changed()
 	return fn(&Edit{View: *s.view(user)})
+}
+
+// changed ends a change: lists made before it are as old as the site was.
+func (s *Site) changed() {
+	s.listings.forget()
+	s.mu.Unlock()
 }

@@ -144,6 +144,12 @@ func (v *View) PageByTitle(space, title string) (*Content, bool) {
 	return v.Content(v.site.titles[space][strings.ToLower(title)])
 }
 
+// TitleTaken says that a space has a current or archived page of a title, seen
+// or not. Only the words of an error may depend on it.
+func (v *View) TitleTaken(space, title string) bool {
+	return v.site.titles[space][strings.ToLower(title)] != ""
+}
+
 // Children lists the pages and folders right below a page or folder that are
 // current or archived, in the order of the tree.
 func (v *View) Children(id string) []*Content {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"confluence-mcp/internal/emulator/rendered"
 	"confluence-mcp/internal/emulator/site"
 	"confluence-mcp/internal/emulator/wire"
 )
@@ -32,7 +33,7 @@ func (q request) content(v *site.View, c *site.Content, ex expansion) (object, e
 		body["history"] = q.history(v, c, ex["history"])
 	}
 	if ex.has("body") {
-		body["body"] = bodies(c, ex["body"])
+		body["body"] = bodies(v, c, ex["body"])
 	}
 	if ex.has("operations") {
 		body["operations"] = operations(v, c)
@@ -188,21 +189,24 @@ func (q request) history(v *site.View, c *site.Content, ex expansion) object {
 }
 
 // bodies gives the asked representations of a storage body.
-func bodies(c *site.Content, ex expansion) object {
+func bodies(v *site.View, c *site.Content, ex expansion) object {
 	names := []string{"editor", "view", "export_view", "styled_view", "storage", "editor2", "anonymous_export_view", "atlas_doc_format", "wiki", "dynamic", "raw"}
 	out := object{"_expandable": ex.expandable(names...)}
 	for _, name := range names {
+		if !ex.has(name) {
+			continue
+		}
 		value := c.Storage
 		switch name {
 		case "wiki", "dynamic", "raw", "atlas_doc_format":
 			continue // the emulator does not convert to these
-		case "view", "export_view", "styled_view", "anonymous_export_view":
-			value = rendered(c.Storage)
+		case "view", "export_view", "styled_view":
+			value = rendered.Body(v, c, c.Storage)
+		case "anonymous_export_view":
+			value = rendered.Body(v.As(""), c, c.Storage)
 		}
-		if ex.has(name) {
-			out[name] = object{"value": value, "representation": name, "embeddedContent": []any{},
-				"_expandable": object{"content": "/rest/api/content/" + c.ID}}
-		}
+		out[name] = object{"value": value, "representation": name, "embeddedContent": []any{},
+			"_expandable": object{"content": "/rest/api/content/" + c.ID}}
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"confluence-mcp/internal/emulator/site"
 	"confluence-mcp/internal/emulator/wire"
@@ -91,12 +92,14 @@ func listContent(v *site.View, q request) (any, error) {
 		status = "current"
 	}
 	space, title := q.query("spaceKey"), q.query("title")
-	var found []*site.Content
-	for c := range v.Walk(site.Query{Type: kind, Keep: func(c *site.Content) bool {
-		return (status == "any" || c.Status == status) && matches(space, c.Space) && matches(title, c.Title)
-	}}) {
-		found = append(found, c)
+	if sp, ok := v.SpaceByKey(space); ok {
+		space = sp.Key
 	}
+	found := v.Once("content\x00"+strings.Join([]string{kind, status, space, title}, "\x00"), func() []*site.Content {
+		return slices.Collect(v.Walk(site.Query{Type: kind, Space: space, Keep: func(c *site.Content) bool {
+			return (status == "any" || c.Status == status) && matches(title, c.Title)
+		}}))
+	})
 	return q.contentPage(v, found, w, q.expand)
 }
 

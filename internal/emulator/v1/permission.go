@@ -51,6 +51,9 @@ func checkPermission(v *site.View, q request) (any, error) {
 func (q request) asSubject(v *site.View, b permissionBody) (*site.View, error) {
 	switch b.Subject.Type {
 	case "user":
+		if b.Subject.Identifier == "anonymous" {
+			return v.As(""), nil
+		}
 		if _, ok := v.User(b.Subject.Identifier); !ok {
 			return nil, refuse(http.StatusNotFound, "No user found with account id: %s", b.Subject.Identifier)
 		}

@@ -104,6 +104,8 @@ func TestPermissionCheck(t *testing.T) {
 		{"1001", "group", "g-staff", "read", true},
 		{"1001", "group", "g-a", "read", false},
 		{"2001", "group", "g-hr", "read", false},
+		{"1001", "user", "anonymous", "read", false},
+		{"3000", "user", "anonymous", "read", true},
 	} {
 		a := b.ok("u-ops", "POST", "content/"+c.page+"/permission/check", ask(c.kind, c.who, c.op))
 		assert.Equal(t, c.want, a.at("hasPermission"), "%+v", c)

@@ -55,32 +55,6 @@ func plain(storage string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// rendered is a storage body as plain HTML: what macros contain without the
-// macros, their parameters and references.
-func rendered(storage string) string {
-	var b strings.Builder
-	hidden := 0 // depth in elements that are not shown
-	for kind, piece := range pieces(storage) {
-		name, _, _ := strings.Cut(strings.Trim(piece, "/"), " ")
-		switch {
-		case kind == tag && (name == "ac:parameter" || name == "ac:task-id" || name == "ac:task-status"):
-			if strings.HasPrefix(piece, "/") {
-				hidden = max(0, hidden-1)
-			} else if !strings.HasSuffix(piece, "/") {
-				hidden++
-			}
-		case hidden > 0 || kind == tag && strings.Contains(name, ":"):
-		case kind == tag:
-			b.WriteString("<" + piece + ">")
-		case kind == code:
-			b.WriteString("<pre>" + html.EscapeString(piece) + "</pre>")
-		default:
-			b.WriteString(piece)
-		}
-	}
-	return b.String()
-}
-
 // piece kinds of a storage body.
 const (
 	prose = iota // text, entities as they are

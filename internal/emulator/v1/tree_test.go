@@ -191,9 +191,15 @@ func TestRenderedBody(t *testing.T) {
 	b := start(t)
 	view := b.ok("u-ann", "GET", "content/1001?expand=body.view", "").at("body", "view", "value").(string)
 	assert.Contains(t, view, "<h1>Restart the pump</h1>")
-	assert.Contains(t, view, "<pre>systemctl restart pump</pre>Check the seal")
-	assert.NotContains(t, view, "bash")
+	assert.Contains(t, view, ">systemctl restart pump</pre>")
+	assert.Contains(t, view, "<span>Check the seal</span>")
 	assert.NotContains(t, view, "ac:")
+
+	created := b.ok("u-ann", "POST", "content", `{"type":"page","space":{"key":"ENG"},"title":"Takes","body":{"storage":{"representation":"storage","value":"<p>of</p><ac:structured-macro ac:name=\"include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-title=\"Plans\"/></ac:link></ac:parameter></ac:structured-macro>"}}}`)
+	path := "content/" + created.at("id").(string) + "?expand=body.export_view,body.anonymous_export_view"
+	assert.Contains(t, b.ok("u-ann", "GET", path, "").at("body", "export_view", "value"), "zeppelin")
+	assert.NotContains(t, b.ok("u-ann", "GET", path, "").at("body", "anonymous_export_view", "value"), "zeppelin")
+	assert.Contains(t, b.ok("u-bob", "GET", path, "").at("body", "export_view", "value"), "The included page could not be found")
 }
 
 func TestLegacySpaces(t *testing.T) {

@@ -103,7 +103,7 @@ func (f flavour) single(rq request, v *site.View) (any, error) {
 		if !ok {
 			return nil, missing("Could not find version [%d] of content with id [%s]", n, c.ID)
 		}
-		out["version"], out["body"] = versionShape(ver), body(ver.Storage, format)
+		out["version"], out["body"] = versionShape(ver), body(v, c, ver.Storage, format)
 	}
 	out["_links"].(object)["base"] = rq.call.Base
 	return out, nil
@@ -122,7 +122,7 @@ func commentShape(v *site.View, c *site.Content, format string) object {
 	node := v.Container(c)
 	out := object{
 		"id": c.ID, "status": c.Status, "title": "Re: " + node.Title, "version": versionShape(newest(c)),
-		"body": body(c.Storage, format), "_links": object{"webui": wire.WebPath(v, c)},
+		"body": body(v, c, c.Storage, format), "_links": object{"webui": wire.WebPath(v, c)},
 	}
 	if up, ok := v.Content(c.Parent); ok {
 		switch up.Type {

@@ -120,8 +120,12 @@ func (k kind) query(rq request) (site.Query, error) {
 	if err := rq.order(&q, orders); err != nil {
 		return q, err
 	}
-	keep, err := k.filter(rq)
-	q.Keep = keep
+	ids, err := rq.ids("id", 250)
+	if err != nil {
+		return q, err
+	}
+	q.IDs = ids
+	q.Keep, err = k.filter(rq)
 	return q, err
 }
 
@@ -145,10 +149,6 @@ func (k kind) filter(rq request) (func(*site.Content) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := rq.ids("id", 250)
-	if err != nil {
-		return nil, err
-	}
 	depth, err := rq.oneOf("depth", "all", "root")
 	if err != nil {
 		return nil, err
@@ -157,13 +157,9 @@ func (k kind) filter(rq request) (func(*site.Content) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := map[string]bool{}
-	for _, id := range ids {
-		wanted[id] = true
-	}
 	title := rq.URL.Query().Get("title")
 	return func(c *site.Content) bool {
-		return slices.Contains(statuses, c.Status) && (len(ids) == 0 || wanted[c.ID]) &&
+		return slices.Contains(statuses, c.Status) &&
 			(title == "" || strings.EqualFold(title, c.Title)) && (depth == "all" || c.Parent == "") && subtype != "live"
 	}, nil
 }
@@ -243,7 +239,7 @@ func (k kind) atVersion(rq request, v *site.View, c *site.Content, format string
 	if !ok {
 		return nil, missing("Could not find version [%d] of content with id [%s]", n, c.ID)
 	}
-	out["status"], out["title"], out["version"], out["body"] = "historical", ver.Title, versionShape(ver), body(ver.Storage, format)
+	out["status"], out["title"], out["version"], out["body"] = "historical", ver.Title, versionShape(ver), body(v, c, ver.Storage, format)
 	return out, nil
 }
 

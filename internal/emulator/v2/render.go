@@ -5,6 +5,9 @@ import (
 	"html"
 	"regexp"
 	"strings"
+
+	"confluence-mcp/internal/emulator/rendered"
+	"confluence-mcp/internal/emulator/site"
 )
 
 // listFormats are the body formats that lists take.
@@ -15,8 +18,8 @@ func singleFormats() []string {
 	return append(listFormats(), "view", "export_view", "anonymous_export_view", "styled_view", "editor")
 }
 
-// body renders a storage body in a format; without a format it is {}.
-func body(storage, format string) object {
+// body renders a storage body of c in a format; without a format it is {}.
+func body(v *site.View, c *site.Content, storage, format string) object {
 	switch format {
 	case "":
 		return object{}
@@ -24,31 +27,21 @@ func body(storage, format string) object {
 		return object{format: object{"representation": format, "value": storage}}
 	case "atlas_doc_format":
 		return object{format: object{"representation": format, "value": adf(storage)}}
+	case "anonymous_export_view":
+		v = v.As("")
 	}
-	return object{format: object{"representation": format, "value": rendered(storage)}}
+	return object{format: object{"representation": format, "value": rendered.Body(v, c, storage)}}
 }
 
 var (
-	plainBody  = regexp.MustCompile(`(?s)<ac:plain-text-body>\s*<!\[CDATA\[(.*?)\]\]>\s*</ac:plain-text-body>`)
-	parameter  = regexp.MustCompile(`(?s)<ac:(parameter|task-id|task-status|task-uuid)\b[^>]*>.*?</ac:(parameter|task-id|task-status|task-uuid)>`)
-	macroTag   = regexp.MustCompile(`</?(?:ac|ri|at):[^>]*>`)
 	blockEnd   = regexp.MustCompile(`(?i)</(?:p|h[1-6]|li|tr|pre|div|blockquote)>|<br\s*/?>`)
 	anyTag     = regexp.MustCompile(`<[^>]*>`)
 	blankLines = regexp.MustCompile(`\n{2,}`)
 )
 
-// view is what a storage body looks like as plain HTML: macros are replaced by
-// what they contain, their parameters and references are gone.
-func view(storage string) string {
-	out := plainBody.ReplaceAllStringFunc(storage, func(m string) string {
-		return "<pre>" + html.EscapeString(plainBody.FindStringSubmatch(m)[1]) + "</pre>"
-	})
-	return macroTag.ReplaceAllString(parameter.ReplaceAllString(out, ""), "")
-}
-
 // text is what a storage body reads as, a line a block.
 func text(storage string) string {
-	lines := anyTag.ReplaceAllString(blockEnd.ReplaceAllString(view(storage), "\n"), "")
+	lines := anyTag.ReplaceAllString(blockEnd.ReplaceAllString(rendered.Plain(storage), "\n"), "")
 	return strings.TrimSpace(blankLines.ReplaceAllString(html.UnescapeString(lines), "\n"))
 }
 

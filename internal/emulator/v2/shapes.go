@@ -40,7 +40,7 @@ func pageShape(v *site.View, c *site.Content, format string) object {
 	out := object{
 		"id": c.ID, "status": c.Status, "title": c.Title, "spaceId": spaceID(v, c),
 		"authorId": c.Author, "createdAt": stamp(c.Created), "version": editionOf(c),
-		"body": body(c.Storage, format), "_links": pageLinks(v, c),
+		"body": body(v, c, c.Storage, format), "_links": pageLinks(v, c),
 	}
 	if c.Type == "blogpost" {
 		return out

@@ -33,7 +33,7 @@ func versionList(rq request, v *site.View, c *site.Content, name string) (any, e
 	}
 	return slice(rq, 25, all, func(ver site.Version) any {
 		row := versionShape(ver)
-		row[name] = object{"id": c.ID, "title": ver.Title, "body": body(ver.Storage, format)}
+		row[name] = object{"id": c.ID, "title": ver.Title, "body": body(v, c, ver.Storage, format)}
 		return row
 	})
 }

@@ -273,6 +273,28 @@ func TestWrittenAndRenderedBodies(t *testing.T) {
 	assert.Equal(t, 400, bad.status)
 }
 
+// What a rendered body takes from another page is there for who may see that
+// page; the anonymous format is rendered for nobody.
+func TestRenderedBodiesAreMadeForTheAsker(t *testing.T) {
+	e := emulatortest.Start(t)
+	taking := func(title string) string {
+		return `<ac:structured-macro ac:name=\"include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-title=\"` + title + `\"/></ac:link></ac:parameter></ac:structured-macro>`
+	}
+	e.Apply(`{"kind":"content","id":"1006","version":2,"storage":"<p>rules</p>` + taking("Plans") + taking("Setup guide") + `"}`)
+	shown := func(user, id, format string) any {
+		return get(t, e, user, "/pages/"+id+"?body-format="+format).at("body." + format + ".value")
+	}
+	const lost = `<div class="error"><span class="error">Unable to render {include}</span> The included page could not be found.</div>`
+	for _, format := range []string{"view", "export_view", "styled_view"} {
+		assert.Equal(t, "<p>rules</p><p>Plans of group A: a zeppelin by autumn.</p><p>Install, configure, breathe.</p>", shown("u-ann", "1006", format))
+		assert.Equal(t, "<p>rules</p>"+lost+"<p>Install, configure, breathe.</p>", shown("u-bob", "1006", format))
+	}
+	assert.Equal(t, "<p>rules</p>"+lost+lost, shown("u-ann", "1006", "anonymous_export_view"))
+	assert.NotContains(t, shown("u-ann", "1006", "atlas_doc_format"), "zeppelin", "a document names what it includes")
+	old := get(t, e, "u-ann", "/pages/1006?version=1&body-format=export_view").at("body.export_view.value")
+	assert.Equal(t, "<p>Everybody reads, group A edits.</p>", old)
+}
+
 func TestAttachmentReads(t *testing.T) {
 	e := emulatortest.Start(t)
 	e.Apply(`{"kind":"content","id":"6002","data":"bmV3","labels":["list"]}`)

@@ -1,108 +1,10 @@
-package v2
+package rendered
 
 import (
-	"encoding/xml"
-	"errors"
 	"html"
-	"io"
 	"slices"
 	"strings"
 )
-
-// element is a node of a storage body; text has no name.
-type element struct {
-	name string // with its prefix
-	attr map[string]string
-	text string
-	kids []*element
-}
-
-// rendered is a storage body as Confluence renders it for people: macros in the
-// HTML they have there. A body that is not well-formed is rendered by [view].
-func rendered(storage string) string {
-	root, err := elements(storage)
-	if err != nil {
-		return view(storage)
-	}
-	r := renderer{root: root}
-	r.kids(root)
-	return r.out.String()
-}
-
-func elements(storage string) (*element, error) {
-	d := xml.NewDecoder(strings.NewReader("<body>" + storage + "</body>"))
-	d.Entity = xml.HTMLEntity
-	root := &element{}
-	open := []*element{root}
-	for {
-		tok, err := d.Token()
-		if tok == nil {
-			return root, ended(err)
-		}
-		top := open[len(open)-1]
-		switch t := tok.(type) {
-		case xml.StartElement:
-			e := &element{name: prefixed(t.Name), attr: map[string]string{}}
-			for _, a := range t.Attr {
-				e.attr[prefixed(a.Name)] = a.Value
-			}
-			top.kids = append(top.kids, e)
-			open = append(open, e)
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			top.kids = append(top.kids, &element{text: string(t)})
-		}
-	}
-}
-
-func ended(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-func prefixed(n xml.Name) string {
-	if n.Space == "" {
-		return n.Local
-	}
-	return n.Space + ":" + n.Local
-}
-
-func (e *element) child(name string) *element {
-	for _, k := range e.kids {
-		if k.name == name {
-			return k
-		}
-	}
-	return &element{}
-}
-
-func (e *element) param(name string) string {
-	for _, k := range e.kids {
-		if k.name == "ac:parameter" && k.attr["ac:name"] == name {
-			return k.words()
-		}
-	}
-	return ""
-}
-
-func (e *element) words() string {
-	if e.name == "" && e.kids == nil {
-		return e.text
-	}
-	var b strings.Builder
-	for _, k := range e.kids {
-		b.WriteString(k.words())
-	}
-	return b.String()
-}
-
-type renderer struct {
-	root *element
-	out  strings.Builder
-}
 
 func (r *renderer) kids(e *element) {
 	for _, k := range e.kids {
@@ -120,6 +22,8 @@ func (r *renderer) element(e *element) {
 		r.macro(e)
 	case "ac:task-list":
 		r.tasks(e)
+	case "ac:link":
+		r.link(e)
 	case "ac:parameter", "ac:task-id", "ac:task-status", "ac:task-uuid", "ac:placeholder":
 	case "ac:image":
 		name := e.child("ri:attachment").attr["ri:filename"]
@@ -177,6 +81,12 @@ func (r *renderer) macro(e *element) {
 		r.out.WriteString(`<span class="jira-issue" data-jira-key="` + key + `">` + key + "</span>")
 	case "toc":
 		r.toc()
+	case "include":
+		r.include(e)
+	case "excerpt-include":
+		r.excerptInclude(e)
+	case "children":
+		r.children()
 	default:
 		r.other(e, body)
 	}
@@ -184,6 +94,9 @@ func (r *renderer) macro(e *element) {
 
 // other is a macro that has no shape of its own here.
 func (r *renderer) other(e, body *element) {
+	if e.attr["ac:name"] == "excerpt" && e.param("hidden") == "true" {
+		return // it is there for other pages to include
+	}
 	if plain := e.child("ac:plain-text-body").words(); plain != "" {
 		r.out.WriteString("<pre>" + html.EscapeString(plain) + "</pre>")
 	}

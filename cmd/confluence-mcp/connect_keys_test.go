@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/internal/emulator/planted"
+	"confluence-mcp/internal/seal"
+)
+
+// A master key that is not the right one opens nothing, makes nothing in its place
+// and asks nobody; with the right one all is as before.
+func TestK06_AWrongMasterKeyIsToldAndHarmsNothing(t *testing.T) {
+	p, sites := linked(t)
+	p.serveLinked()
+	status, page := p.connectOver(opsKey, `{"site":"`+cloudA+`"}`, "u-bot")
+	require.Equal(t, http.StatusOK, status, page)
+	p.finds("u-bob", "Beacon of A")
+	p.stop()
+	path := filepath.Join(p.dir, "data", keyFile)
+	right := keyText(t, path)
+
+	for name, c := range map[string]struct {
+		text string // empty: there is no file
+		mode os.FileMode
+		says string
+	}{
+		"missing":           {"", 0o600, "is missing, and this data folder has secrets sealed with it"},
+		"broken":            {right[:len(right)-9] + "\n", 0o600, "is not a key of this program, or is damaged"},
+		"another folder's":  {seal.NewKeyText().Reveal() + "\n", 0o600, "is not the one this data folder was sealed with"},
+		"readable by all":   {right, 0o644, "is open to others (mode 0644)"},
+		"something foreign": {"-----BEGIN PRIVATE KEY-----\n", 0o600, "is not a key of this program"},
+	} {
+		require.NoError(t, os.Remove(path))
+		if c.text != "" {
+			require.NoError(t, os.WriteFile(path, []byte(c.text), c.mode))
+		}
+		mark := markOf(sites)
+		for _, command := range [][]string{{"sync"}, {"connect", "--integration", "acme"}, {"integrations", "list"}, {"serve", "--listen", ""}, {"secrets", "rotate"}} {
+			out, errOut, code := p.command(command...)
+			assert.Equal(t, exitFailed, code, "%s: %v: %s", name, command, out)
+			assert.Contains(t, errOut, c.says, "%s: %v", name, command)
+		}
+		out, _, code := p.command("doctor")
+		assert.Equal(t, exitFailed, code, name)
+		assert.Contains(t, out, c.says, name)
+		assert.Empty(t, sites.Requests(mark), name)
+		there, err := os.ReadFile(path)
+		assert.Equal(t, c.text, string(there), "%s: nothing was made in its place: %v", name, err)
+		require.NoError(t, os.WriteFile(path, []byte(right), 0o600))
+		require.NoError(t, os.Chmod(path, 0o600))
+	}
+	_, errOut, code := p.command("sync")
+	assert.Zero(t, code, errOut)
+}
+
+// A server that finds its key broken says so each time it would seal, not only the
+// first time, and stores nothing.
+func TestABrokenKeyIsToldEachTime(t *testing.T) {
+	p, sites := linked(t)
+	file := filepath.Join(p.dir, "c.yaml")
+	text := regexp.MustCompile("(?m)^oauth:.*\n").ReplaceAllString(keyText(t, file), "")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	add := func(name string) (int, map[string]any) {
+		return p.api(opsKey, http.MethodPost, "/api/integrations", `{"name":"`+name+`","settings":{"type":"confluence","baseUrl":"`+sites.URL+`","username":"`+sites.Email("u-bot")+`","token":"`+sites.Token("u-bot")+`"}}`)
+	}
+	p.serveLinked()
+	status, out := add("first")
+	require.Equal(t, http.StatusCreated, status, out)
+	p.stop()
+	path := filepath.Join(p.dir, "data", keyFile)
+	require.NoError(t, os.Remove(path))
+	p.errOut = &planted.Log{}
+	p.serveLinked()
+	for range 2 {
+		status, out = add("second")
+		assert.Equal(t, http.StatusBadRequest, status, out)
+		assert.Contains(t, fmt.Sprint(out), "is missing, and this data folder has secrets sealed with it")
+	}
+	assert.NoFileExists(t, path)
+	status, out = p.api(opsKey, http.MethodGet, "/api/integrations", "")
+	require.Equal(t, http.StatusOK, status)
+	assert.NotContains(t, fmt.Sprint(out), "second")
+}
