@@ -72,7 +72,7 @@ func furtherCases() []acceptance {
 // and C below that; "34 on" is for a Data Center alone, which no emulator here is
 // yet: that the setting admits nobody on Cloud is asked here, that it admits on a
 // Data Center by package ingest (TestTheSuperGroupIsThatOfADataCenter), and what
-// it then shows on each surface by package mirrored (case "34 on").
+// it then shows on each surface by TestTheSuperGroupSeesOnEverySurface.
 func belowFolders() []acceptance {
 	closedF := strings.TrimSuffix(folderF, "}") + `,"read":["group:A","user:u-bot"]}`
 	below := []string{folderF, `{"kind":"content","id":"{P}","parent":"{X}9"}`}
