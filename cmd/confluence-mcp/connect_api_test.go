@@ -204,7 +204,7 @@ func TestSecretsAreRotatedUnderARunningServer(t *testing.T) {
 	before := keyText(t, key)
 	out, errOut, code := p.command("secrets", "rotate")
 	require.Equal(t, exitOK, code, errOut)
-	assert.Equal(t, "sealed 1 secrets with new keys\n", out)
+	assert.Equal(t, "sealed 1 secrets with new keys, under master key "+strings.Fields(keyText(t, key))[1]+" of file\n", out)
 	assert.NotEqual(t, before, keyText(t, key))
 	sites.Apply(`{"kind":"oauth","expire_access_tokens":true}`)
 	status, answer := p.api(opsKey, http.MethodPost, "/api/integrations/acme/sync?full=true", "")
@@ -213,7 +213,7 @@ func TestSecretsAreRotatedUnderARunningServer(t *testing.T) {
 	p.stop()
 	out, errOut, code = p.command("secrets", "rotate", "--json")
 	require.Equal(t, exitOK, code, errOut)
-	assert.JSONEq(t, `{"resealed":1}`, out)
+	assert.JSONEq(t, `{"resealed":1,"provider":"file","master":"`+strings.Fields(keyText(t, key))[1]+`"}`, out)
 }
 
 func TestDisconnectWithoutAServer(t *testing.T) {

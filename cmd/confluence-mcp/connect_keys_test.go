@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,6 +59,54 @@ func TestK06_AWrongMasterKeyIsToldAndHarmsNothing(t *testing.T) {
 		require.NoError(t, os.Chmod(path, 0o600))
 	}
 	_, errOut, code := p.command("sync")
+	assert.Zero(t, code, errOut)
+}
+
+// A process whose key text holds no newer key rotates nothing: who then took the old
+// key away, as the documents say, would lose every secret.
+func TestRotatingWithoutANewerKeyIsRefused(t *testing.T) {
+	p, sites := linked(t)
+	old, next := seal.NewKeyText().Reveal(), seal.NewKeyText().Reveal()
+	file, key := filepath.Join(p.dir, "c.yaml"), filepath.Join(p.dir, "master")
+	without := keyText(t, file)
+	write := func(path, text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	write(file, without+`seal: {provider: environment, key: "file:`+key+"\"}\n")
+	write(key, old)
+	p.serveLinked()
+	status, page := p.connectOver(opsKey, `{"site":"`+cloudA+`"}`, "u-bot")
+	require.Equal(t, http.StatusOK, status, page)
+	p.finds("u-bob", "Beacon of A")
+	write(key, old+","+next) // which the running server has not read
+	for words, says := range map[string]string{"secrets rotate": "no newer master key", "secrets rotate --from environment": "knows only the key provider it was started with"} {
+		out, errOut, code := p.command(strings.Fields(words)...)
+		assert.Equal(t, exitFailed, code, out)
+		assert.Contains(t, errOut, says)
+		assert.Contains(t, errOut, "  next: ")
+	}
+	p.stop()
+	write(key, old)
+	mark := markOf(sites)
+	_, errOut, code := p.command("secrets", "rotate")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, errOut, "no newer master key")
+	assert.Empty(t, sites.Requests(mark))
+
+	write(key, old+","+next)
+	p.errOut = &planted.Log{}
+	p.serveLinked()
+	out, errOut, code := p.command("secrets", "rotate")
+	require.Zero(t, code, errOut)
+	assert.Contains(t, out, "under master key "+strings.Fields(next)[1]+" of environment")
+	p.stop()
+	write(key, next)
+	_, errOut, code = p.command("sync")
+	assert.Zero(t, code, errOut)
+	write(file, without+`seal: {provider: file, key: "file:`+key+"\"}\n")
+	out, errOut, code = p.command("secrets", "rotate", "--from", "environment")
+	require.Zero(t, code, errOut)
+	assert.Contains(t, out, "under master key "+strings.Fields(keyText(t, filepath.Join(p.dir, "data", keyFile)))[1]+" of file")
+	write(file, without)
+	_, errOut, code = p.command("sync")
 	assert.Zero(t, code, errOut)
 }
 

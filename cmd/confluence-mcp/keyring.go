@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store"
 )
@@ -44,8 +45,9 @@ func (p program) secretsRotateCommand() *cobra.Command {
 		Long: `Make new keys and seal every stored token anew, in one transaction. The old key
 is kept until it is through: a command that is killed has changed nothing, or all.
 
-With the key in an environment variable, first put a new one (secrets new-key)
-behind the old one with a comma, rotate, then take the old one away.`,
+With the key in the configuration (provider: environment), first put a new one
+(secrets new-key) behind the old one with a comma, restart the server if one runs,
+rotate, then take the old one away. To move to another provider, stop the server.`,
 		Example: `  confluence-mcp secrets rotate
   confluence-mcp secrets rotate --from file      # the configuration names another provider now`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -54,18 +56,18 @@ behind the old one with a comma, rotate, then take the old one away.`,
 				if err != nil {
 					return err
 				}
-				n := 0
+				var done rotation
 				err = p.changes(s).make(ctx, atShell(), change{"secrets.rotate", "secrets", ""}, func() (err error) {
-					n, err = p.rotate(ctx, s, cfg, from)
+					done, err = p.rotate(ctx, s, cfg, from)
 					return err
 				})
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return json.NewEncoder(p.out).Encode(map[string]any{"resealed": n})
+					return json.NewEncoder(p.out).Encode(done)
 				}
-				_, err = fmt.Fprintf(p.out, "sealed %d secrets with new keys\n", n)
+				_, err = fmt.Fprintf(p.out, "sealed %d secrets with new keys, under master key %s of %s\n", done.Resealed, done.Master, done.Provider)
 				return err
 			})
 		}}
@@ -75,24 +77,43 @@ behind the old one with a comma, rotate, then take the old one away.`,
 	return c
 }
 
-func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Config, from string) (int, error) {
+// rotation is what a rotation came to.
+type rotation struct {
+	Resealed int    `json:"resealed"`
+	Provider string `json:"provider"`
+	Master   string `json:"master"` // id of the master key that is needed from now on
+}
+
+func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Config, from string) (rotation, error) {
+	if p.owned != nil && from != "" {
+		return rotation{}, &confluence.Error{Kind: confluence.Invalid, Code: "seal.key", Op: "rotate keys", Message: "the process that owns the data folder knows only the key provider it was started with; nothing was changed",
+			Next: "Stop it, run this command again with the new configuration, and start it with that one."}
+	}
 	old, err := p.sealChoice(cfg, from).Open()
 	if err != nil {
-		return 0, err
+		return rotation{}, err
 	}
 	next, err := p.sealChoice(cfg, "").Open()
 	if err != nil {
-		return 0, err
+		return rotation{}, err
 	}
 	ring, err := seal.OpenRing(ctx, old, s)
 	if err != nil {
-		return 0, err
+		return rotation{}, err
 	}
 	n, err := ring.Rotate(ctx, next)
 	if p.owned != nil {
 		err = errors.Join(err, p.owned.vault.reload(ctx))
 	}
-	return n, err
+	if err != nil {
+		return rotation{}, err
+	}
+	done := rotation{Resealed: n}
+	keys, err := s.SealKeys(ctx)
+	for _, k := range keys { // one, after a rotation
+		done.Provider, done.Master = k.Provider, k.Master
+	}
+	return done, err
 }
 
 func (p program) secretsNewKeyCommand() *cobra.Command {

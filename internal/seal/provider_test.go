@@ -143,6 +143,14 @@ func TestEnvironmentKey(t *testing.T) {
 	_, err = seal.OpenRing(t.Context(), env(""), m)
 	requireCode(t, err, confluence.Invalid, "seal.key")
 
+	before := m.copyOf()
+	for name, old := range map[string]seal.KeyProvider{"one key": env(one.Reveal()), "the new one in front": env(two.Reveal() + "," + one.Reveal())} {
+		_, err = ring(t, old, m).Rotate(t.Context(), old)
+		requireCode(t, err, confluence.Invalid, "seal.key")
+		assert.Contains(t, err.Error(), "no newer master key", name)
+		assert.Equal(t, before, m.copyOf(), name)
+	}
+
 	both := env(one.Reveal() + "," + two.Reveal()) // the way to a new key
 	_, err = ring(t, both, m).Rotate(t.Context(), both)
 	require.NoError(t, err)

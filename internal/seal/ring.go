@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"confluence-mcp/internal/confluence"
@@ -187,9 +188,15 @@ func (r *Ring) Reload(ctx context.Context) error { return r.load(ctx) }
 // a new master key if it can. It gives the number of records.
 //
 // The old master key is kept until every record is under the new one. A record
-// that does not open stops the rotation with its error and nothing is changed.
+// that does not open stops the rotation with its error and nothing is changed;
+// so does a provider that still has the old master key only, with kind Invalid,
+// code seal.key: who is told of a rotation takes the old key away.
 func (r *Ring) Rotate(ctx context.Context, to KeyProvider) (records int, err error) {
 	if err := r.load(ctx); err != nil {
+		return 0, err
+	}
+	before, err := r.store.SealKeys(ctx)
+	if err != nil {
 		return 0, err
 	}
 	if err := to.Renew(ctx); err != nil {
@@ -199,6 +206,10 @@ func (r *Ring) Rotate(ctx context.Context, to KeyProvider) (records int, err err
 	fresh, k, err := next.newKey(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if slices.ContainsFunc(before, func(old Key) bool { return old.Provider == k.Provider && old.Master == k.Master }) {
+		return 0, badKey("there is no newer master key at "+k.Provider+" than "+k.Master+", which the secrets are sealed with; nothing was changed",
+			"With environment, put a new key (confluence-mcp secrets new-key) behind the old one with a comma, restart the process that owns the data folder with both, and rotate then; with azurekv, make a new version of the key in the vault first.", nil)
 	}
 	records, err = r.store.Reseal(ctx, k, func(at Place, sealed []byte) ([]byte, error) {
 		plain, err := r.open(at, sealed)
