@@ -17,6 +17,8 @@ import (
 type Sealer interface {
 	Seal(ctx context.Context, at seal.Place, plain seal.Secret) ([]byte, error)
 	Open(ctx context.Context, at seal.Place, sealed []byte) (seal.Secret, error)
+	// Reload fetches the keys anew, after somebody else has rotated them.
+	Reload(ctx context.Context) error
 }
 
 // SealWith has what is private about approvals sealed from now on. It is called
@@ -64,18 +66,29 @@ func rotated(err error) bool {
 	return errors.As(err, &e) && e.Kind == confluence.Conflict && e.Code == "seal.key"
 }
 
+// sealing does work, which seals and keeps; once more, with the newest keys,
+// when they were rotated in between.
+func (p *Precious) sealing(ctx context.Context, work func() error) error {
+	err := work()
+	if !rotated(err) {
+		return err
+	}
+	if err := p.sealer.Reload(ctx); err != nil {
+		return err
+	}
+	return work()
+}
+
 // keeping makes a request's private part, then does work with it in one
-// transaction; once more when the key was rotated in between.
+// transaction.
 func (p *Precious) keeping(ctx context.Context, r approval.Request, work func(*sql.Tx, private) error) error {
-	for again := true; ; again = false {
+	return p.sealing(ctx, func() error {
 		x, err := p.encodePrivate(ctx, r)
-		if err == nil {
-			err = p.inTx(ctx, func(tx *sql.Tx) error { return work(tx, x) })
-		}
-		if !rotated(err) || !again {
+		if err != nil {
 			return err
 		}
-	}
+		return p.inTx(ctx, func(tx *sql.Tx) error { return work(tx, x) })
+	})
 }
 
 // openPrivate reads what was kept; a request whose private part is forgotten

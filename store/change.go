@@ -26,28 +26,32 @@ func (p *Precious) NoteChange(ctx context.Context, c audit.Change) error {
 	if p.sealer == nil {
 		return &confluence.Error{Kind: confluence.Unavailable, Op: "note change", Ref: c.On, Message: "there is no key to seal it with"}
 	}
-	sealed, err := p.sealer.Seal(ctx, changePlace(c.ID), seal.NewSecret(string(c.Undo)))
-	if err != nil {
-		return fmt.Errorf("note change of %s: %w", c.On, err)
-	}
-	oldest := at(p.now().Add(-changesKept))
-	err = p.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO change(id, principal, site, tool, what, version, at) VALUES (?,?,?,?,?,?,?)", c.ID, c.Principal, c.Site, c.Tool, c.On, c.Version, at(c.Time)); err != nil {
+	err := p.sealing(ctx, func() error {
+		sealed, err := p.sealer.Seal(ctx, changePlace(c.ID), seal.NewSecret(string(c.Undo)))
+		if err != nil {
 			return err
 		}
-		if err := putSealed(ctx, tx, changePlace(c.ID), sealed); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sealed WHERE owner = 'change' AND row IN (SELECT id FROM change WHERE at < ?)", oldest); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM change WHERE at < ?", oldest)
-		return err
+		return p.inTx(ctx, func(tx *sql.Tx) error { return p.keepChange(ctx, tx, c, sealed) })
 	})
 	if err != nil {
 		return fmt.Errorf("note change of %s: %w", c.On, err)
 	}
 	return nil
+}
+
+func (p *Precious) keepChange(ctx context.Context, tx *sql.Tx, c audit.Change, sealed []byte) error {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO change(id, principal, site, tool, what, version, at) VALUES (?,?,?,?,?,?,?)", c.ID, c.Principal, c.Site, c.Tool, c.On, c.Version, at(c.Time)); err != nil {
+		return err
+	}
+	if err := putSealed(ctx, tx, changePlace(c.ID), sealed); err != nil {
+		return err
+	}
+	oldest := at(p.now().Add(-changesKept))
+	if _, err := tx.ExecContext(ctx, "DELETE FROM sealed WHERE owner = 'change' AND row IN (SELECT id FROM change WHERE at < ?)", oldest); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "DELETE FROM change WHERE at < ?", oldest)
+	return err
 }
 
 // Change finds a change of a principal on a site; ok is false when there is

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +130,47 @@ func sealWith(t *testing.T, p *store.Precious, keys seal.KeyProvider) {
 	ring, err := seal.OpenRing(t.Context(), keys, p)
 	require.NoError(t, err)
 	p.SealWith(sealing{ring})
+}
+
+// turning rotates the keys, as another process would, right after it has sealed
+// once.
+type turning struct {
+	sealing
+	turn func()
+}
+
+func (r *turning) Seal(ctx context.Context, at seal.Place, plain seal.Secret) ([]byte, error) {
+	out, err := r.sealing.Seal(ctx, at, plain)
+	if r.turn != nil {
+		r.turn()
+		r.turn = nil
+	}
+	return out, err
+}
+
+// What undoing and deciding need is kept, too, when the keys are rotated between
+// sealing and keeping.
+func TestKeysRotatedWhileSomethingIsKept(t *testing.T) {
+	dir := t.TempDir()
+	p := open(t, dir)
+	turnKeys := func() {
+		provider, err := seal.Choice{File: filepath.Join(dir, "seal.key")}.Open()
+		require.NoError(t, err)
+		_, err = ringOf(t, p, dir).Rotate(t.Context(), provider)
+		require.NoError(t, err)
+	}
+	keys := &turning{sealing: sealing{ringOf(t, p, dir)}, turn: turnKeys}
+	p.SealWith(keys)
+	made := audit.Change{ID: strings.Repeat("a", 32), Principal: "a|s|user|ann", Site: "s1", Tool: "confluence_update_comment", On: "comment 7", Undo: []byte(`{"body":"before"}`), Time: clock()}
+	require.NoError(t, p.NoteChange(t.Context(), made))
+	got, ok, err := p.Change(t.Context(), made.Principal, "s1", made.ID)
+	require.NoError(t, err)
+	require.True(t, ok)
+	assert.Equal(t, made, got)
+
+	keys.turn = turnKeys
+	asked := add(t, p, private("bot", "d1"))
+	kept, err := p.Approval(t.Context(), asked.ID)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Private, kept.Private)
 }

@@ -103,7 +103,7 @@ func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Confi
 	}
 	n, err := ring.Rotate(ctx, next)
 	if p.owned != nil {
-		err = errors.Join(err, p.owned.vault.reload(ctx))
+		err = errors.Join(err, p.owned.vault.Reload(ctx))
 	}
 	if err != nil {
 		return rotation{}, err

@@ -33,8 +33,9 @@ func (v *vault) open(ctx context.Context) (*seal.Ring, error) {
 	return v.ring, err
 }
 
-// reload takes over keys that were rotated beside this vault.
-func (v *vault) reload(ctx context.Context) error {
+// Reload implements store.Sealer: it takes over keys that were rotated beside
+// this vault.
+func (v *vault) Reload(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.ring == nil {
