@@ -27,11 +27,11 @@ type changes struct {
 	logger *slog.Logger
 }
 
-// change is what somebody does to agents, integrations or connections. Deed is
-// its name in the log, where calls have that of their tool.
+// change is what somebody does to agents, integrations, connections, keys or
+// profiles. Deed is its name in the log, where calls have that of their tool.
 type change struct {
 	deed string // agents.add, integrations.change, …
-	kind string // agent, integration, connection, own_connection, person or secrets
+	kind string // agent, integration, connection, own_connection, person, policy or secrets
 	on   string // name of what is changed
 }
 
@@ -44,6 +44,8 @@ const (
 	integrationRemoved = "integrations.remove"
 	connectionMade     = "connection.make"
 	connectionEnded    = "connection.end"
+	policyRolledBack   = "policy.rollback"
+	policyReloaded     = "policy.reload"
 )
 
 // Kinds of what is changed.
@@ -52,6 +54,7 @@ const (
 	anIntegration   = "integration"
 	aConnection     = "connection"
 	anOwnConnection = "own_connection" // of a person's own account
+	thePolicy       = "policy"
 )
 
 // make writes a change down, makes it, and writes down what came of it.

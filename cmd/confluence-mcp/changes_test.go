@@ -225,3 +225,42 @@ func TestRightsAreTestedWhenTheyAreSwitchedOn(t *testing.T) {
 	_, out = p.api(opsKey, http.MethodGet, "/api/integrations/acme", "")
 	assert.Equal(t, false, out["settings"].(map[string]any)["enableAccessRightsSync"])
 }
+
+// TestPolicyChangesAreInTheLog: who put which profiles in force, over REST and by
+// command, and who tried.
+func TestPolicyChangesAreInTheLog(t *testing.T) {
+	site := emulatortest.Start(t, siteWith(botToken))
+	p := serveProduct(t, site.URL, botToken, narrowTeam)
+	before, file := len(site.Requests(0)), filepath.Join(p.dir, "profiles", "a.yaml")
+	inForce := func(status int, out map[string]any) string {
+		require.Equal(t, http.StatusOK, status, out)
+		revision, _ := out["in_force"].(map[string]any)["revision"].(string)
+		require.NotEmpty(t, revision, out)
+		return revision
+	}
+	narrow := inForce(p.api(opsKey, http.MethodGet, "/api/profiles", ""))
+	require.NoError(t, os.WriteFile(file, []byte(wideTeam), 0o600))
+	wide := inForce(p.api(opsKey, http.MethodPost, "/api/profiles/reload", "{}"))
+	require.Equal(t, narrow, inForce(p.api(opsKey, http.MethodPost, "/api/profiles/rollback", `{"revision":"`+narrow+`"}`)))
+	status, out := p.api(opsKey, http.MethodPost, "/api/profiles/rollback", `{"revision":"nowhere"}`)
+	assert.Equal(t, http.StatusNotFound, status, out)
+	status, out = p.api(annKey, http.MethodPost, "/api/profiles/rollback", `{"revision":"`+wide+`"}`)
+	assert.Equal(t, http.StatusForbidden, status, out)
+	_, errOut, code := p.command("policy", "rollback")
+	require.Zero(t, code, errOut)
+	require.NoError(t, os.WriteFile(file, []byte("version: 7\n"), 0o600))
+	require.Equal(t, wide, inForce(p.api(opsKey, http.MethodPost, "/api/profiles/reload", "{}")))
+	assert.Len(t, site.Requests(before), 0, "Confluence was not asked")
+	p.stop()
+	_, errOut, code = p.command("policy", "rollback", narrow)
+	require.Zero(t, code, errOut)
+	const ops, local = "ops|default|user|u-bot ", "local||service| "
+	assert.Equal(t, []string{
+		ops + "policy.reload policy  ok",
+		ops + "policy.rollback policy " + narrow + " ok",
+		ops + "policy.rollback policy nowhere " + audit.Failed + " not_found",
+		local + "policy.rollback policy " + wide + " ok",
+		ops + "policy.reload policy  " + audit.Failed + " input.invalid",
+		local + "policy.rollback policy " + narrow + " ok",
+	}, p.changesIn())
+}

@@ -19,6 +19,7 @@ import (
 
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/policies"
 	"confluence-mcp/policy"
 	"confluence-mcp/policy/reload"
@@ -152,24 +153,26 @@ func (e *engine) metrics() *prometheus.Registry {
 	return r
 }
 
-// withProfiles runs work on the profiles of the data folder: in the owner's
-// process when there is one, else as the owner for as long as it lasts.
-func (p program) withProfiles(ctx context.Context, at place, work func(*reload.Reloader) error) error {
-	if p.owned != nil {
-		if p.owned.cfg.ProfilesDir == "" {
-			return noProfilesDir()
+// withProfiles runs work on the profiles of the data folder and its log of
+// changes: in the owner's process when there is one, else as the owner for as
+// long as it lasts.
+func (p program) withProfiles(ctx context.Context, at place, work func(context.Context, *reload.Reloader, changes) error) error {
+	return p.withPrecious(ctx, at, func(ctx context.Context, s *store.Precious) error {
+		cfg, err := p.configured(at)
+		if err != nil {
+			return err
 		}
-		return work(p.owned.profiles)
-	}
-	return p.asOwner(ctx, at, func(cfg config.Config) error {
 		if cfg.ProfilesDir == "" {
 			return noProfilesDir()
+		}
+		if p.owned != nil {
+			return work(ctx, p.owned.profiles, p.changes(s))
 		}
 		r, err := reload.Open(profilesOf(cfg, p.now, slog.New(slog.DiscardHandler)))
 		if err != nil {
 			return err
 		}
-		return work(r)
+		return work(ctx, r, p.changes(s))
 	})
 }
 
@@ -182,7 +185,7 @@ func (p program) policyRevisionsCommand(at *place) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "revisions", Short: "List the kept revisions of the profiles folder, and say what is in force", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withProfiles(c.Context(), *at, func(r *reload.Reloader) error { return p.printRevisions(r, asJSON) })
+			return p.withProfiles(c.Context(), *at, func(_ context.Context, r *reload.Reloader, _ changes) error { return p.printRevisions(r, asJSON) })
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
@@ -219,13 +222,13 @@ func (p program) printRevisions(r *reload.Reloader, asJSON bool) error {
 func (p program) policyRollbackCommand(at *place) *cobra.Command {
 	return &cobra.Command{Use: "rollback [REVISION]", Short: "Put a kept revision of the profiles folder (or the one before) in force, until the folder changes", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withProfiles(c.Context(), *at, func(r *reload.Reloader) error { return p.rollback(r, args) })
+			return p.withProfiles(c.Context(), *at, func(ctx context.Context, r *reload.Reloader, log changes) error { return p.rollback(ctx, r, log, args) })
 		}}
 }
 
 // rollback goes back to the revision named, or to the newest one that is not in
 // force.
-func (p program) rollback(r *reload.Reloader, args []string) error {
+func (p program) rollback(ctx context.Context, r *reload.Reloader, log changes, args []string) error {
 	before := r.Status().Revision
 	kept, err := r.Revisions()
 	if err != nil {
@@ -239,11 +242,21 @@ func (p program) rollback(r *reload.Reloader, args []string) error {
 	if len(args) == 0 {
 		return notKept("", errors.New("there is no other revision"))
 	}
-	if err := r.Rollback(args[0]); err != nil {
-		return notKept(args[0], err)
+	if err := putInForce(ctx, log, atShell(), r, args[0]); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(p.out, "revision %s is in force, %s was\n", args[0], before)
 	return err
+}
+
+// putInForce puts a kept revision in force, and into the log who did.
+func putInForce(ctx context.Context, log changes, by identity.Caller, r *reload.Reloader, revision string) error {
+	return log.make(ctx, by, change{policyRolledBack, thePolicy, revision}, func() error {
+		if err := r.Rollback(revision); err != nil {
+			return notKept(revision, err)
+		}
+		return nil
+	})
 }
 
 func notKept(revision string, err error) error {

@@ -82,18 +82,27 @@ func (api profileAPI) show(r *http.Request, _ server.Agent) (any, error) {
 }
 
 // reload looks at the folder now. What is wrong with it is an answer.
-func (api profileAPI) reload(r *http.Request, _ server.Agent) (any, error) {
+func (api profileAPI) reload(r *http.Request, by server.Agent) (any, error) {
 	if err := bodyOf(r, &struct{}{}); err != nil {
 		return nil, err
 	}
 	if api.e.cfg.ProfilesDir == "" {
 		return nil, noProfilesDir()
 	}
-	_ = api.e.profiles.Reload() // the status says what is wrong
+	var wrong error
+	err := api.e.changes(api.now).make(r.Context(), overHTTP(by), change{policyReloaded, thePolicy, ""}, func() error {
+		if wrong = api.e.profiles.Reload(); wrong != nil { // the status says it
+			return &confluence.Error{Kind: confluence.Invalid, Op: "reload profiles", Err: wrong}
+		}
+		return nil
+	})
+	if err != nil && wrong == nil {
+		return nil, err
+	}
 	return map[string]any{"in_force": api.e.profiles.Status()}, nil
 }
 
-func (api profileAPI) rollback(r *http.Request, _ server.Agent) (any, error) {
+func (api profileAPI) rollback(r *http.Request, by server.Agent) (any, error) {
 	var b struct {
 		Revision string `json:"revision"`
 	}
@@ -103,8 +112,8 @@ func (api profileAPI) rollback(r *http.Request, _ server.Agent) (any, error) {
 	if api.e.cfg.ProfilesDir == "" {
 		return nil, noProfilesDir()
 	}
-	if err := api.e.profiles.Rollback(b.Revision); err != nil {
-		return nil, notKept(b.Revision, err)
+	if err := putInForce(r.Context(), api.e.changes(api.now), overHTTP(by), api.e.profiles, b.Revision); err != nil {
+		return nil, err
 	}
 	return map[string]any{"in_force": api.e.profiles.Status()}, nil
 }
