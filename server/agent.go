@@ -143,9 +143,9 @@ func (s *StaticKeys) Authenticate(_ context.Context, bearer string) (Agent, erro
 }
 
 // Authenticate says which agent a request comes from: by its Authorization
-// header, or by the header of a trusted proxy, and never by both. It is for the
-// handlers of [Config.Routes]; whatever the error is, [Server.Challenge] tells
-// the client.
+// header, or by the header of a trusted proxy, and never by both. It takes
+// nothing from a rate: handlers of [Config.Routes] ask [Server.Caller] or
+// [Server.Agent]. Whatever the error is, [Server.Challenge] tells the client.
 func (s *Server) Authenticate(r *http.Request) (Agent, error) {
 	if usesQueryKey(r) {
 		return Agent{}, ErrUnknownKey

@@ -40,10 +40,31 @@ func (s *Server) Caller(r *http.Request, settings, attributes json.RawMessage) (
 	if err != nil {
 		return identity.Caller{}, err
 	}
-	if wait, ok := s.rates.takeWithin(agent, agent.configured(), caller.Payer()); !ok {
-		return identity.Caller{}, tooMany(wait).err
+	return caller, s.charge(agent, caller)
+}
+
+// Agent says which agent asks by a request of [Config.Routes] that is for the
+// agent itself and for no user. It takes one request from the agent's rate.
+//
+// Kind Limited over the rate; every other error is for [Server.Challenge].
+func (s *Server) Agent(r *http.Request) (Agent, error) {
+	agent, err := s.Authenticate(r)
+	if err != nil {
+		return Agent{}, err
 	}
-	return caller, nil
+	caller, err := resolveCaller(agent, access{})
+	if err != nil {
+		return Agent{}, err
+	}
+	return agent, s.charge(agent, caller)
+}
+
+// charge takes one request from the rate of an agent's caller.
+func (s *Server) charge(a Agent, c identity.Caller) error {
+	if wait, ok := s.rates.takeWithin(a, a.configured(), c.Payer()); !ok {
+		return tooMany(wait).err
+	}
+	return nil
 }
 
 // Body reads the JSON object a request of [Config.Routes] brings. A page of

@@ -23,11 +23,11 @@ import (
 // approvalAPI is /api/approvals: agents with the approver right see all and
 // decide, others see what they asked for themselves.
 type approvalAPI struct {
-	e            *engine
-	now          func() time.Time
-	authenticate func(*http.Request) (server.Agent, error)
-	challenge    func(http.ResponseWriter, *http.Request, error)
-	key          []byte // of the proofs that a request was looked at
+	e         *engine
+	now       func() time.Time
+	agent     func(*http.Request) (server.Agent, error) // who asks, and takes one from the rate
+	challenge func(http.ResponseWriter, *http.Request, error)
+	key       []byte // of the proofs that a request was looked at
 }
 
 func newApprovalAPI(e *engine, now func() time.Time) *approvalAPI {
@@ -78,17 +78,21 @@ func (s *approvalAPI) told(h func(*http.Request, server.Agent) (any, error)) fun
 	}
 }
 
-// guarded authenticates, runs h and answers its error.
+// guarded settles which agent asks, runs h and answers its error.
 func (s *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.Agent) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		agent, err := s.authenticate(r)
-		if err != nil {
+		agent, err := s.agent(r)
+		var known *confluence.Error
+		if err != nil && !errors.As(err, &known) {
 			s.challenge(w, r, err)
 			return
 		}
-		if err := h(w, r, agent); err != nil {
+		if err == nil {
+			err = h(w, r, agent)
+		}
+		if err != nil {
 			api.Refuse(w, s.e.logger, api.StatusOf(err), err)
 		}
 	})

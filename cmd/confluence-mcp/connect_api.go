@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -90,25 +89,17 @@ func (a *linkAPI) serve(find func(name string) (registry.Integration, error), h 
 // admit settles who asks before it looks at anything else.
 func (a *linkAPI) admit(w http.ResponseWriter, r *http.Request, find func(name string) (registry.Integration, error)) (linkCall, error) {
 	c := linkCall{Request: r}
-	if r.Method != http.MethodGet && r.ContentLength != 0 {
-		if _, err := a.gate.Caller(r, nil, nil); err != nil {
+	var body json.RawMessage
+	var err error
+	if c.caller, body, err = api.Admit(a.gate, w, r); err != nil {
+		return c, err
+	}
+	if body != nil {
+		if err := api.Strict(body, &c.in); err != nil {
 			return c, err
-		}
-		raw, err := a.gate.Body(w, r)
-		if err != nil {
-			return c, err
-		}
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&c.in); err != nil {
-			return c, &confluence.Error{Kind: confluence.Invalid, Code: "input.malformed", Err: err, Message: "The body is not what this route takes.", Next: "See /api/openapi.json."}
 		}
 	}
 	c.in.Own = c.in.Own || r.URL.Query().Get("own") == "true"
-	var err error
-	if c.caller, err = a.gate.Caller(r, c.in.Settings, c.in.Attributes); err != nil {
-		return c, err
-	}
 	if !c.in.Own && !c.caller.Admin {
 		return c, &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Message: "This needs an agent with admin rights.", Next: `Use the key of one; or send "own": true to connect your own account.`}
 	}

@@ -39,7 +39,7 @@ func (p program) routes(e *engine) (routes map[string]http.Handler, behind func(
 		return nil, nil, err
 	}
 	return routes, func(srv *server.Server) {
-		approvals.authenticate, approvals.challenge = srv.Authenticate, srv.Challenge
+		approvals.agent, approvals.challenge = srv.Agent, srv.Challenge
 		surface.Behind(srv)
 		connecting.gate, agents.gate = srv, srv
 	}, nil

@@ -96,7 +96,9 @@ func (s *Surface) serve(h func(request) (answer, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		in, err := s.admit(w, r)
+		in := request{Request: r}
+		var err error
+		in.caller, in.body, err = Admit(s.gate, w, r)
 		var known *confluence.Error
 		if err != nil && !errors.As(err, &known) {
 			s.gate.Challenge(w, r, err)
@@ -114,27 +116,25 @@ func (s *Surface) serve(h func(request) (answer, error)) http.Handler {
 	})
 }
 
-// admit reads a request and settles who asks. Credentials count before the
-// body does: nobody learns from it what is wrong with it.
-func (s *Surface) admit(w http.ResponseWriter, r *http.Request) (request, error) {
-	in := request{Request: r}
+// Admit settles who asks and reads the body, nil without one; it takes one
+// request from the asker's rate. Credentials count before the body does: nobody
+// learns from it what is wrong with it. Errors are those of [Gate.Caller].
+func Admit(g Gate, w http.ResponseWriter, r *http.Request) (who identity.Caller, body json.RawMessage, err error) {
 	var named struct {
 		Settings   json.RawMessage `json:"accessSettings"`
 		Attributes json.RawMessage `json:"accessControlAttributes"`
 	}
 	if r.Method != http.MethodGet && r.ContentLength != 0 {
-		var err error
-		if in.body, err = s.gate.Body(w, r); err != nil {
-			if _, unknown := s.gate.Caller(r, nil, nil); unknown != nil {
-				return in, unknown
+		if body, err = g.Body(w, r); err != nil {
+			if _, unknown := g.Caller(r, nil, nil); unknown != nil {
+				err = unknown
 			}
-			return in, err
+			return who, nil, err
 		}
-		_ = json.Unmarshal(in.body, &named) // an object; what it names is checked by the gate
+		_ = json.Unmarshal(body, &named) // an object; what it names is checked by the gate
 	}
-	var err error
-	in.caller, err = s.gate.Caller(r, named.Settings, named.Attributes)
-	return in, err
+	who, err = g.Caller(r, named.Settings, named.Attributes)
+	return who, body, err
 }
 
 // read decodes the body strictly into what it must be.
