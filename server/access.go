@@ -44,7 +44,7 @@ func (s *Server) Challenge(w http.ResponseWriter, r *http.Request, err error) {
 // deny writes a refusal in the form of where it was asked: REST answers with
 // the error object alone.
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, f *refusal) {
-	if !strings.HasPrefix(r.URL.Path, "/api/") {
+	if !strings.HasPrefix(r.URL.Path, apiPath) {
 		s.refuse(w, f, nil)
 		return
 	}

@@ -86,9 +86,10 @@ type Config struct {
 	Ready   func() (ready bool, detail any)
 	Metrics *prometheus.Registry
 
-	// Routes adds handlers by pattern of http.ServeMux, such as "/api/". They
-	// stand behind the Host and Origin gates, and do their own authentication
-	// with [Server.Authenticate].
+	// Routes adds handlers by pattern of http.ServeMux, such as "GET /api/agents".
+	// They stand behind the Host and Origin gates, and find out who asks with
+	// [Server.Caller] or [Server.Agent]. What none of them takes under /api/ is
+	// answered here.
 	Routes map[string]http.Handler
 
 	// Confirm takes a person's own word for a change where that is enough; nil:

@@ -13,7 +13,8 @@ import (
 )
 
 // Handler is the whole HTTP surface: /mcp, /healthz, /readyz, /metrics, the
-// metadata document, and [Config.Routes]. Everything else is 404.
+// metadata document, and [Config.Routes]. Everything else is 404, under /api/ with
+// the object that every failure there is.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/mcp", s.serveMCP)
@@ -23,6 +24,7 @@ func (s *Server) Handler() http.Handler {
 	for pattern, h := range s.cfg.Routes {
 		mux.Handle(pattern, h)
 	}
+	mux.Handle(apiPath, s.noRoute(mux))
 	probes := http.NewServeMux()
 	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -30,6 +32,28 @@ func (s *Server) Handler() http.Handler {
 	probes.HandleFunc("GET /readyz", s.serveReady)
 	probes.Handle("/", s.addressed(mux)) // probes come by pod address: they are not asked for a Host
 	return s.survive(inert(probes))
+}
+
+// apiPath is where the REST surface is.
+const apiPath = "/api/"
+
+// noRoute answers what no route under /api/ takes: a path there is not, or one
+// that there is by another method.
+func (s *Server) noRoute(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var takes []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "" && pattern != apiPath {
+				takes = append(takes, method)
+			}
+		}
+		if len(takes) == 0 {
+			s.deny(w, r, refuse(http.StatusNotFound, "route", "", "There is nothing at this path.", "The routes are listed at /api/openapi.json."))
+			return
+		}
+		w.Header().Set("Allow", strings.Join(takes, ", "))
+		s.deny(w, r, refuse(http.StatusMethodNotAllowed, "route", "input.method", "This path does not take this method.", "It takes "+strings.Join(takes, ", ")+"; see /api/openapi.json."))
+	})
 }
 
 // inert tells browsers that an answer is no page, whatever stands in it: nothing

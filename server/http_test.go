@@ -111,6 +111,47 @@ func TestRawHTTP(t *testing.T) {
 	}
 }
 
+// Under /api/ what no route takes is answered as routes answer: with the object
+// of every failure.
+func TestWhatNoRouteTakes(t *testing.T) {
+	r := serve(t, func(c *server.Config) {
+		ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+		c.Routes = map[string]http.Handler{"POST /api/query": ok, "GET /api/agents": ok, "GET /api/agents/{name}": ok, "DELETE /api/agents/{name}": ok}
+	})
+	for name, c := range map[string]struct {
+		method, path string
+		status       int
+		kind, allow  string
+	}{
+		"a route":             {http.MethodPost, "/api/query", 204, "", ""},
+		"no such path":        {http.MethodGet, "/api/nothing", 404, "not_found", ""},
+		"the root":            {http.MethodGet, "/api/", 404, "not_found", ""},
+		"below a route":       {http.MethodPost, "/api/query/x", 404, "not_found", ""},
+		"slash after a route": {http.MethodPost, "/api/query/", 404, "not_found", ""},
+		"another method":      {http.MethodGet, "/api/query", 405, "input.method", "POST"},
+		"no method of two":    {http.MethodPut, "/api/agents/ann", 405, "input.method", "GET, HEAD, DELETE"},
+		"a method of nobody":  {"PROPFIND", "/api/agents", 405, "input.method", "GET, HEAD"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, key := range []string{annKey, ""} {
+				got := r.do(ask{key: key, method: c.method, path: c.path, body: "{}"})
+				assert.Equal(t, c.status, got.status, got.body)
+				assert.Equal(t, c.allow, got.header.Get("Allow"))
+				if c.kind == "" {
+					continue
+				}
+				var failure struct {
+					Error struct{ Kind, Message, Next string }
+				}
+				require.NoError(t, json.Unmarshal([]byte(got.body), &failure), got.body)
+				assert.Equal(t, c.kind, failure.Error.Kind)
+				assert.NotEmpty(t, failure.Error.Message)
+				assert.NotEmpty(t, failure.Error.Next)
+			}
+		})
+	}
+}
+
 func TestErrorsSpeakNoGo(t *testing.T) {
 	r := serve(t, nil)
 	for name, params := range map[string]string{

@@ -418,7 +418,7 @@ func TestA14HiddenToolsDoNotExist(t *testing.T) {
 
 func TestA15PanicTellsNothing(t *testing.T) {
 	r := serve(t, func(c *server.Config) {
-		c.Routes = map[string]http.Handler{"/api/": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(canary) })}
+		c.Routes = map[string]http.Handler{"/api/x": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(canary) })}
 	})
 	got := r.do(call(annKey, "confluence_panic", `{}`))
 	assert.Equal(t, 200, got.status)

@@ -93,7 +93,7 @@ func (s *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.
 			err = h(w, r, agent)
 		}
 		if err != nil {
-			api.Refuse(w, s.e.logger, api.StatusOf(err), err)
+			api.Refuse(w, s.e.logger, err)
 		}
 	})
 }

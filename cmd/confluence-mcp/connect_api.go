@@ -79,7 +79,7 @@ func (a *linkAPI) serve(find func(name string) (registry.Integration, error), h 
 			out, err = h(w, c)
 		}
 		if err != nil {
-			a.refuse(w, err)
+			api.Refuse(w, a.l.e.logger, err)
 			return
 		}
 		_ = json.NewEncoder(w).Encode(out) // the asker may be gone
@@ -123,16 +123,6 @@ func (a *linkAPI) own(who identity.Caller, name string) (registry.Integration, e
 		return registry.Integration{}, &confluence.Error{Kind: confluence.Denied, Code: "auth.forbidden", Message: "Only a person of this integration can connect an account of their own to it.", Next: "Call as an agent that acts for that person."}
 	}
 	return i, nil
-}
-
-// refuse answers as every route does, but for a grant that ended at Atlassian:
-// 401 would say that the asker's own key is no good.
-func (a *linkAPI) refuse(w http.ResponseWriter, err error) {
-	status := api.StatusOf(err)
-	if status == http.StatusUnauthorized {
-		status = http.StatusConflict
-	}
-	api.Refuse(w, a.l.e.logger, status, err)
 }
 
 func (a *linkAPI) connect(w http.ResponseWriter, c linkCall) (any, error) {

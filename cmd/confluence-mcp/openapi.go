@@ -38,11 +38,18 @@ func openapi() ([]byte, error) {
 	}
 	return json.Marshal(map[string]any{
 		"openapi": "3.0.3",
-		"info":    map[string]string{"title": "confluence-mcp", "version": version, "description": "REST for admins and backends. Every failure is the object a tool answers with."},
+		"info":    map[string]string{"title": "confluence-mcp", "version": version, "description": "REST for admins and backends. Every failure is the object a tool answers with, also for a path (404) or a method (405) there is not. Every request takes one from the agent's rate."},
 		"paths":   paths,
-		"components": map[string]any{"schemas": schemas,
+		"components": map[string]any{"schemas": schemas, "responses": map[string]any{"TooMany": tooMany()},
 			"securitySchemes": map[string]any{"bearer": map[string]string{"type": "http", "scheme": "bearer", "description": "an agent's key"}}},
 	})
+}
+
+// tooMany is what every route may answer.
+func tooMany() map[string]any {
+	return map[string]any{"description": "Over the agent's rate, or over Confluence's; see error.kind",
+		"headers": map[string]any{"Retry-After": map[string]any{"description": "seconds", "schema": map[string]any{"type": "integer", "minimum": 1}}},
+		"content": map[string]any{"application/json": map[string]any{"schema": map[string]string{"$ref": "#/components/schemas/Failure"}}}}
 }
 
 // openapiRoute answers with the document, to anybody with a key.

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,7 +111,7 @@ func (s *Surface) serve(h func(request) (answer, error)) http.Handler {
 			out, err = h(in)
 		}
 		if err != nil {
-			Refuse(w, s.cfg.Logger, StatusOf(err), err)
+			Refuse(w, s.cfg.Logger, err)
 			return
 		}
 		write(w, out)
@@ -181,9 +183,11 @@ func write(w http.ResponseWriter, out answer) {
 	_ = json.NewEncoder(w).Encode(out.body) // the asker may be gone
 }
 
-// StatusOf is the HTTP status of an error: by its code where that is finer than
-// its kind, 500 for what no kind is known of.
-func StatusOf(err error) int {
+// statusOf is the HTTP status of an error: by its code where that is finer than
+// its kind, 500 for what no kind is known of. A credential of an integration that
+// has ended at Confluence is a conflict: 401 would say that the asker's own key is
+// no good, which only [Gate.Challenge] says.
+func statusOf(err error) int {
 	var known *confluence.Error
 	if !errors.As(err, &known) {
 		return http.StatusInternalServerError
@@ -194,7 +198,7 @@ func StatusOf(err error) int {
 	case "limit.too_large":
 		return http.StatusRequestEntityTooLarge
 	}
-	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 401, confluence.Denied: 403, confluence.NotFound: 404,
+	status, ok := map[confluence.Kind]int{confluence.Invalid: 400, confluence.Expired: 409, confluence.Denied: 403, confluence.NotFound: 404,
 		confluence.Conflict: 409, confluence.Limited: 429, confluence.Unavailable: 503}[known.Kind]
 	if !ok {
 		return http.StatusInternalServerError
@@ -202,11 +206,17 @@ func StatusOf(err error) int {
 	return status
 }
 
-// Refuse answers with a status and the object a tool would fail with. What
-// nobody expected (500) is logged, for the answer does not tell it.
-func Refuse(w http.ResponseWriter, logger *slog.Logger, status int, err error) {
+// Refuse answers with the status of an error, how long to wait where that is
+// known, and the object a tool would fail with. What nobody expected (500) is
+// logged, for the answer does not tell it.
+func Refuse(w http.ResponseWriter, logger *slog.Logger, err error) {
+	status := statusOf(err)
 	if status == http.StatusInternalServerError {
 		logger.Error("REST call failed", "err", err)
+	}
+	var known *confluence.Error
+	if errors.As(err, &known) && known.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
