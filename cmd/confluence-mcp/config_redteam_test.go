@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/emulator/planted"
 )
 
@@ -52,6 +53,43 @@ func TestConfigCheckJudgesCallers(t *testing.T) {
 				assert.Equal(t, exitFailed, code)
 				assert.Contains(t, errOut, "Correct the agent's oidc or proxy section.")
 			}
+		})
+	}
+}
+
+// TestConfigCheckSaysWhatServeDoes: a file that config check passes is served, and
+// one that serve refuses is refused by it with the same words.
+func TestConfigCheckSaysWhatServeDoes(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, profile, says string }{
+		"as it is":                   {"", "", narrowTeam, ""},
+		"a profile of the folder":    {"profile: full-access", "profile: team", narrowTeam, ""},
+		"a profile nobody wrote":     {"profile: full-access", "profile: full-acess", narrowTeam, `agent ann: choose profile: there is no profile "full-acess"`},
+		"a folder that is refused":   {"", "", "version: 7\n", "version"},
+		"one key for two":            {"${BOB_KEY}", "${ANN_KEY}", narrowTeam, "the agents ann and bob have the same key"},
+		"a redirect to another path": {"/oauth/callback", "/callback", narrowTeam, "oauth.redirect_url must end in /oauth/callback"},
+		"a redirect in clear":        {"127.0.0.1:1/", "mcp.acme.example/", narrowTeam, "oauth.redirect_url must be https"},
+		"another sign-in service":    {"redirect_url:", "auth_url: https://evil.example, redirect_url:", narrowTeam, "oauth.auth_url may only be"},
+		"a key provider without key": {"agents:", "seal: {provider: azurekv}\nagents:", narrowTeam, "Azure Key Vault"},
+		"an address that is none":    {"agents:", "http: {resource_url: \"https://%zz/mcp\"}\nagents:", narrowTeam, "http.resource_url is no address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := emulatortest.Start(t, siteWith(botToken))
+			p := &product{t: t, dir: productFolder(t, c.profile), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
+			require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(strings.Replace(productFile, c.old, c.new, 1)), 0o600))
+			_, errOut, code := p.command("config", "check")
+			assert.NoDirExists(t, filepath.Join(p.dir, "data"), "nothing is made")
+			if c.says == "" {
+				require.Zero(t, code, errOut)
+				p.startEmpty()
+				assert.Zero(t, p.stop())
+				return
+			}
+			assert.Equal(t, exitFailed, code)
+			assert.Contains(t, errOut, c.says)
+			_, errOut, code = p.command("serve", "--listen", "127.0.0.1:0")
+			assert.Equal(t, exitFailed, code)
+			assert.Contains(t, errOut, c.says)
+			assert.Empty(t, site.Requests(0))
 		})
 	}
 }

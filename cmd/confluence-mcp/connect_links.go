@@ -44,9 +44,7 @@ func (p program) openLinks(ctx context.Context, e *engine) error {
 	if err != nil {
 		return err
 	}
-	o := e.cfg.OAuth
-	l.grants, err = oauth.New(oauth.Config{Ring: ring, Vault: e.precious, Now: p.now, Logger: e.logger, Test: l.tested, Settled: l.settled,
-		App: oauth.App{ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: o.RedirectURL, AuthURL: o.AuthURL, APIURL: o.APIURL}})
+	l.grants, err = oauth.New(oauth.Config{Ring: ring, Vault: e.precious, Now: p.now, Logger: e.logger, Test: l.tested, Settled: l.settled, App: oauth.App(*e.cfg.OAuth)})
 	return err
 }
 

@@ -135,10 +135,8 @@ func (p program) examineProfiles(cfg config.Config) finding {
 		return bad("profiles", errors.New("the folder is refused, older profiles stay in force: "+problem))
 	}
 	set := r.Set()
-	for _, a := range cfg.Agents {
-		if _, ok := set.Profile(a.Profile); !ok {
-			return bad("profiles", fmt.Errorf("agent %s: %w", a.Name, unknownProfile(a.Profile, set.Names())))
-		}
+	if err := knownProfiles(set, cfg.Agents); err != nil {
+		return bad("profiles", err)
 	}
 	return good("profiles", strings.Join(set.Names(), ", "))
 }

@@ -88,9 +88,14 @@ func (e *engine) loadProfiles(now func() time.Time) error {
 		return err
 	}
 	e.profiles = r
-	for _, a := range e.cfg.Agents {
-		if err := e.knownProfile(a.Profile); err != nil {
-			return err
+	return knownProfiles(r.Set(), e.cfg.Agents)
+}
+
+// knownProfiles refuses agents of the file with a profile nobody has written.
+func knownProfiles(set *policy.Set, agents []config.Agent) error {
+	for _, a := range agents {
+		if _, ok := set.Profile(a.Profile); !ok {
+			return fmt.Errorf("agent %s: %w", a.Name, unknownProfile(a.Profile, set.Names()))
 		}
 	}
 	return nil

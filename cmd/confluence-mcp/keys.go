@@ -40,23 +40,19 @@ type keyring struct {
 
 // keys makes the keyring, and refuses when nobody could ever call.
 func (e *engine) keys(ctx context.Context, now func() time.Time) (*keyring, error) {
+	if err := checkCallers(e.cfg, now); err != nil {
+		return nil, err
+	}
 	k := &keyring{e: e, agents: map[string]config.Agent{}, now: now, heard: map[[2]string]time.Time{}}
-	var fixed []server.StaticKey
 	for _, a := range e.cfg.Agents {
 		if a.OIDC != nil || a.Proxy != nil {
 			k.agents[a.Name] = a
-			continue
-		}
-		if n := len(a.Key.Reveal()); n > 0 && n < shortKey {
+		} else if n := len(a.Key.Reveal()); n > 0 && n < shortKey {
 			e.logger.Warn("an agent's key is short enough to be guessed; agents add makes a long one", "agent", a.Name, "characters", n)
 		}
-		fixed = append(fixed, server.StaticKey{SHA256: keyDigest(a), Agent: configuredAgent(a)})
 	}
 	var err error
-	if k.static, err = server.NewStaticKeys(fixed, now); err != nil {
-		return nil, err
-	}
-	if err = checkCallers(e.cfg, now); err != nil {
+	if k.static, err = server.NewStaticKeys(fixedKeys(e.cfg), now); err != nil {
 		return nil, err
 	}
 	if k.judge, err = oidc.New(oidc.Config{Rules: tokenRules(e.cfg), Now: now, Logger: e.logger}); err != nil {
@@ -65,8 +61,19 @@ func (e *engine) keys(ctx context.Context, now func() time.Time) (*keyring, erro
 	return k, e.someAgent(ctx)
 }
 
-// checkCallers finds what only those who judge tokens and proxies can see to be
-// wrong.
+// fixedKeys are the keys of the file.
+func fixedKeys(cfg config.Config) []server.StaticKey {
+	var out []server.StaticKey
+	for _, a := range cfg.Agents {
+		if a.OIDC == nil && a.Proxy == nil {
+			out = append(out, server.StaticKey{SHA256: keyDigest(a), Agent: configuredAgent(a)})
+		}
+	}
+	return out
+}
+
+// checkCallers finds what only those who judge keys, tokens and proxies can see to
+// be wrong.
 func checkCallers(cfg config.Config, now func() time.Time) error {
 	_, err := oidc.New(oidc.Config{Rules: tokenRules(cfg), Now: now, Logger: slog.New(slog.DiscardHandler)})
 	for _, p := range (&keyring{e: &engine{cfg: cfg}}).proxies() {
@@ -74,6 +81,9 @@ func checkCallers(cfg config.Config, now func() time.Time) error {
 	}
 	if err != nil {
 		return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "read agents", Message: err.Error(), Next: "Correct the agent's oidc or proxy section.", Err: err}
+	}
+	if _, err := server.NewStaticKeys(fixedKeys(cfg), now); err != nil {
+		return &confluence.Error{Kind: confluence.Invalid, Code: "input.config", Op: "read agents", Message: err.Error(), Next: "Give each agent a key of its own.", Err: err}
 	}
 	return nil
 }

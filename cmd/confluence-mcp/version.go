@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/oauth"
 )
 
 // version is the release; the commit comes from the build.
@@ -58,13 +60,10 @@ func (p program) configCommand() *cobra.Command {
 	check := &cobra.Command{Use: "check", Short: "Read the configuration and say what is wrong with it", Example: "  confluence-mcp config check --config confluence-mcp.yaml",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := p.load(at)
-			if err == nil {
-				err = checkSites(cfg)
-			}
-			if err == nil {
-				err = checkCallers(cfg, p.now)
-			}
 			if err != nil {
+				return err
+			}
+			if err := p.check(cfg); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(p.out, "ok: %s, data in %s\n", declares(cfg), cfg.DataDir)
@@ -87,4 +86,25 @@ func (p program) configCommand() *cobra.Command {
 	at.flags(show)
 	c.AddCommand(check, show)
 	return c
+}
+
+// check refuses what serve would not start with, as far as the configuration
+// alone decides. It asks nobody and makes nothing.
+func (p program) check(cfg config.Config) error {
+	if err := errors.Join(checkSites(cfg), checkCallers(cfg, p.now)); err != nil {
+		return err
+	}
+	if cfg.OAuth != nil {
+		if err := oauth.App(*cfg.OAuth).Check(); err != nil {
+			return err
+		}
+		if _, err := p.sealChoice(cfg, "").Open(); err != nil {
+			return err
+		}
+	}
+	profiles, err := p.peek(cfg)
+	if err != nil {
+		return err
+	}
+	return knownProfiles(profiles.Set(), cfg.Agents)
 }

@@ -78,6 +78,9 @@ func (s Source) fill(c *Config, f file) error {
 		c.Listen = f.Listen
 	}
 	c.ProfilesDir = s.relative(f.ProfilesDir)
+	if _, err := url.Parse(f.HTTP.ResourceURL); err != nil {
+		return invalid("http.resource_url is no address", "Write it like https://mcp.acme.example/mcp.", err)
+	}
 	c.HTTP = HTTP(f.HTTP)
 	c.SelfConfirm = f.Approvals.SelfConfirm
 	if err := fillApprovals(c, f); err != nil {
