@@ -156,7 +156,7 @@ func (l *links) beginOwn(ctx context.Context, i registry.Integration, who identi
 	if len(ask.Profiles) > 0 || ask.Site != "" {
 		return oauth.Consent{}, &confluence.Error{Kind: confluence.Invalid, Message: "Site and profile of an own account are those of the integration and the agent.", Next: "Leave them out."}
 	}
-	needs, err := l.needs(i, []string{who.Profile})
+	needs, err := l.needs(ctx, i, []string{who.Profile})
 	if err != nil {
 		return oauth.Consent{}, err
 	}
@@ -203,7 +203,7 @@ func (a *linkAPI) show(_ http.ResponseWriter, c linkCall) (any, error) {
 		}
 		if g.Role == role && (role == oauth.Service || g.Account == account) {
 			one := a.l.p.answerLink(c.i, g)
-			if one.Lacks, err = a.l.lacks(c.i, g); err != nil {
+			if one.Lacks, err = a.l.lacks(c.Context(), c.i, g); err != nil {
 				return nil, err
 			}
 			out = append(out, one)

@@ -187,6 +187,42 @@ func TestM02_BrowserThatDidNotBegin(t *testing.T) {
 	assert.Empty(t, out["connections"])
 }
 
+// Scopes are asked for agents made by command or over REST as for those of the
+// file, and doctor names what a connection from before lacks; a revoked one needs
+// nothing.
+func TestAgentsMadeByHandNeedScopes(t *testing.T) {
+	p, _ := linked(t)
+	file := filepath.Join(p.dir, "c.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(keyText(t, file), "profile: full-access", "profile: read-only")), 0o600))
+	p.serveLinked()
+	asked := func(deed string) string {
+		status, out := p.api(opsKey, http.MethodPost, "/api/integrations/acme/"+deed, "{}")
+		require.Equal(t, http.StatusOK, status, out)
+		u, err := url.Parse(out["authorize_url"].(string))
+		require.NoError(t, err)
+		return u.Query().Get("scope")
+	}
+	lacks := func() string {
+		_, out := p.api(opsKey, http.MethodGet, "/api/integrations/acme/connection", "")
+		return fmt.Sprint(out["connections"].([]any)[0].(map[string]any)["lacks"])
+	}
+	assert.NotContains(t, asked("connect"), "write:page:confluence")
+	status, page := p.connectOver(opsKey, `{"site":"`+cloudA+`"}`, "u-bot")
+	require.Equal(t, http.StatusOK, status, page)
+	assert.Equal(t, "<nil>", lacks())
+	status, out := p.api(opsKey, http.MethodPost, "/api/agents", `{"name":"writer","profile":"full-access"}`)
+	require.Equal(t, http.StatusCreated, status, out)
+	assert.Contains(t, lacks(), "pages create (write:page:confluence")
+	assert.Contains(t, asked("reconnect"), "write:page:confluence")
+	p.stop()
+	text, _, _ := p.command("doctor")
+	assert.Contains(t, text, "permissions are missing for pages create (write:page:confluence")
+	_, errOut, code := p.command("agents", "revoke", "writer")
+	require.Zero(t, code, errOut)
+	text, _, _ = p.command("doctor")
+	assert.NotContains(t, text, "permissions are missing")
+}
+
 func keyText(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

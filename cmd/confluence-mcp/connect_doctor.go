@@ -128,12 +128,12 @@ func (e *engine) examineLink(ctx context.Context, i registry.Integration, now ti
 	if err != nil {
 		return bad(check, err)
 	}
-	return e.covered(dated(good(check, fmt.Sprintf("%s answers as %s (%s)", g.SiteURL, probe.User.Name, probe.User.ID)), probe, t), i, g)
+	return e.covered(ctx, dated(good(check, fmt.Sprintf("%s answers as %s (%s)", g.SiteURL, probe.User.Name, probe.User.ID)), probe, t), i, g)
 }
 
 // covered adds what the permissions of a connection do not cover.
-func (e *engine) covered(f finding, i registry.Integration, g oauth.Grant) finding {
-	lacks, err := e.links.lacks(i, g)
+func (e *engine) covered(ctx context.Context, f finding, i registry.Integration, g oauth.Grant) finding {
+	lacks, err := e.links.lacks(ctx, i, g)
 	if err != nil {
 		return bad(f.Check, err)
 	}
@@ -190,8 +190,8 @@ func ownedFinding(i api.Integration) finding {
 
 // lacks names, by tool group and action, what the permissions of a grant do not
 // cover of what the profiles allow.
-func (l *links) lacks(i registry.Integration, g oauth.Grant) ([]string, error) {
-	needs, err := l.needs(i, nil)
+func (l *links) lacks(ctx context.Context, i registry.Integration, g oauth.Grant) ([]string, error) {
+	needs, err := l.needs(ctx, i, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -133,11 +133,12 @@ func (l *links) target(name string) (registry.Integration, error) {
 
 // needs is what an integration's account must be able to do: to read everything
 // it mirrors, and what the profiles of its callers allow.
-func (l *links) needs(i registry.Integration, profiles []string) ([]oauth.Need, error) {
+func (l *links) needs(ctx context.Context, i registry.Integration, profiles []string) (out []oauth.Need, err error) {
 	if len(profiles) == 0 {
-		profiles = l.profiles()
+		if profiles, err = l.profiles(ctx); err != nil {
+			return nil, err
+		}
 	}
-	var out []oauth.Need
 	for _, name := range profiles {
 		if err := l.e.knownProfile(name); err != nil {
 			return nil, err
@@ -165,21 +166,32 @@ func (l *links) anyAllows(profiles []string, g policy.Group, a policy.Action) bo
 	return false
 }
 
-// profiles are those of the file's agents, or the one a local caller gets.
-func (l *links) profiles() []string {
+// profiles are those of the agents whose keys are good, of the file and of the
+// data folder, or the one a local caller gets.
+func (l *links) profiles(ctx context.Context) ([]string, error) {
 	var out []string
 	for _, a := range l.e.cfg.Agents {
 		out = append(out, a.Profile)
 	}
+	kept, err := l.e.precious.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range kept {
+		ended := !a.Revoked.IsZero() || !a.Expires.IsZero() && !l.p.now().Before(a.Expires)
+		if !ended && l.e.knownProfile(a.Profile) == nil { // who has a profile that is gone may do nothing
+			out = append(out, a.Profile)
+		}
+	}
 	if len(out) == 0 {
 		out = []string{defaultProfile}
 	}
-	return out
+	return out, nil
 }
 
 // begin prepares the connection of an integration, or its reconnection.
 func (l *links) begin(ctx context.Context, i registry.Integration, ask linkRequest) (oauth.Consent, error) {
-	needs, err := l.needs(i, ask.Profiles)
+	needs, err := l.needs(ctx, i, ask.Profiles)
 	if err != nil {
 		return oauth.Consent{}, err
 	}
