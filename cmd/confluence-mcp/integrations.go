@@ -136,7 +136,10 @@ func (p program) integrationsAdd(c *cobra.Command, f addFlags, name string) erro
 			*one.to = &one.given
 		}
 	}
-	if len(f.spaces) > 0 {
+	if c.Flags().Changed("space") {
+		if len(f.spaces) == 0 { // none named must not mean all
+			return usage("--space names no space; leave it out for all spaces")
+		}
 		s.Spaces = &f.spaces
 	}
 	if !f.oauth {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,9 @@ func (s Source) environment(c *Config) error {
 		OpaqueAncestors: opaqueSeal, ACLMaxAge: confluence.DefaultRightsAge, ACLHardMaxAge: confluence.DefaultRightsHardAge}
 	if s.Getenv(EnvSpaces) != "" && len(i.Spaces) == 0 { // none named must not mean all
 		return invalid(EnvSpaces+" is set, but names no space", "Set it to space keys with commas between, or unset it for all spaces.", nil)
+	}
+	if slices.ContainsFunc(i.Spaces, func(k string) bool { return !confluence.IsSpaceKey(k) }) {
+		return invalid(EnvSpaces+" holds something that is no space key", "Set it to keys such as ENG, of letters and digits, with commas between; personal spaces (~) are not mirrored.", nil)
 	}
 	switch api, pat := s.Getenv(EnvAPIToken), s.Getenv(EnvPAT); {
 	case api != "" && s.Getenv(EnvUsername) == "":

@@ -1,6 +1,9 @@
 package confluence
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Content types of a [Page] and a [Node].
 const (
@@ -83,6 +86,17 @@ type Space struct {
 	WebURL      string
 	ReadAt      time.Time
 	Stale       bool
+}
+
+// longestSpaceKey is in characters.
+const longestSpaceKey = 255
+
+// IsSpaceKey reports whether a text is the key of a space that is served: letters
+// and digits. Keys of personal spaces begin with ~; those are not served.
+func IsSpaceKey(s string) bool {
+	return s != "" && len(s) <= longestSpaceKey && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	})
 }
 
 // Label is a label on content. Only prefix "global" is visible to everybody.

@@ -156,6 +156,7 @@ func TestRefusedSettingsLeaveNothing(t *testing.T) {
 		"hidden before marked":    {"x", func(s *registry.Settings) { s.ACLMaxAge, s.ACLHardMaxAge = ptr("48h"), ptr("24h") }, "input.settings"},
 		"space and spaces":        {"x", func(s *registry.Settings) { s.Space, s.Spaces = ptr("A"), &[]string{"B"} }, "input.settings"},
 		"a space that is no key":  {"x", func(s *registry.Settings) { s.Space = ptr("../x") }, "input.settings"},
+		"a personal space":        {"x", func(s *registry.Settings) { s.Spaces = &[]string{"ENG", "~ann"} }, "input.settings"},
 		"an empty token":          {"x", func(s *registry.Settings) { s.Token = ptr("") }, "input.settings"},
 		"a name that is taken":    {"file", func(*registry.Settings) {}, "conflict.name"},
 		"rights that aren't read": {"x", func(s *registry.Settings) { s.EnableAccessRightsSync = ptr(true) }, "auth.rights"},

@@ -3,7 +3,6 @@ package registry
 import (
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -124,10 +123,6 @@ func take[T any](into *T, from *T) {
 	}
 }
 
-var spaceKey = regexp.MustCompile(`^[A-Za-z0-9~._-]+$`)
-
-const longestKey = 255
-
 func (v Values) check() error {
 	_, known := policies()[v.OpaqueAncestors]
 	_, _, ages := confluence.RightsAges(v.ACLMaxAge, v.ACLHardMaxAge)
@@ -146,8 +141,8 @@ func (v Values) check() error {
 		return wrong("The tokenExpires is no date", "Send for example 2027-01-31, as the page where the token was made shows it.")
 	case len(v.Spaces) > maxSpaces:
 		return wrong("There are more than 1000 spaces", "Leave spaces out to mirror all.")
-	case slices.ContainsFunc(v.Spaces, func(k string) bool { return len(k) > longestKey || !spaceKey.MatchString(k) }):
-		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG".`)
+	case slices.ContainsFunc(v.Spaces, func(k string) bool { return !confluence.IsSpaceKey(k) }):
+		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG", of letters and digits; personal spaces (~) are not mirrored.`)
 	}
 	return checkAddress(v.BaseURL)
 }

@@ -134,7 +134,11 @@ func (c *check) number(r *rule, path []string, v float64) {
 }
 
 func (c *check) list(r *rule, path []string, v []any) {
-	c.size(path, len(v), bound{"minItems", r.MinItems}, bound{"maxItems", r.MaxItems})
+	if len(v) == 0 && r.MinItems != nil && *r.MinItems > 0 && r.Description != "" {
+		c.add(path, "the list is empty (%s)", r.Description)
+	} else {
+		c.size(path, len(v), bound{"minItems", r.MinItems}, bound{"maxItems", r.MaxItems})
+	}
 	for i := range v {
 		if r.UniqueItems {
 			if j := slices.IndexFunc(v[:i], func(before any) bool { return same(before, v[i]) }); j >= 0 {

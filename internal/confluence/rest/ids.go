@@ -22,7 +22,6 @@ func (f form) MatchString(id string) bool {
 var (
 	contentID  = form{19, regexp.MustCompile(`^[0-9]+$`)}
 	attachID   = form{22, regexp.MustCompile(`^att[0-9]+$`)}
-	spaceKey   = form{255, regexp.MustCompile(`^[A-Za-z0-9]+$`)}
 	accountID  = form{128, regexp.MustCompile(`^[A-Za-z0-9:_.@-]+$`)}
 	groupID    = form{64, regexp.MustCompile(`^[0-9A-Za-z-]+$`)}
 	labelName  = form{255, regexp.MustCompile(`^[^\s\x00-\x1f\x7f]+$`)}
@@ -54,7 +53,7 @@ func need(op string, f form, id, rule string) error {
 
 // needKey checks the key of a space that is not a personal one.
 func needKey(op, key string) error {
-	if spaceKey.MatchString(key) {
+	if confluence.IsSpaceKey(key) {
 		return nil
 	}
 	message := "a space key has letters and digits only"
