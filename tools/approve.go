@@ -10,6 +10,7 @@ import (
 
 	"confluence-mcp/internal/approval"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/identity"
 	"confluence-mcp/policy"
 )
 
@@ -105,7 +106,7 @@ func (k *call) approve(ctx context.Context) error {
 		return &confluence.Error{Kind: confluence.Waiting, Message: cmp.Or(k.decision.Message, "This change needs an approval, and no approver is connected to this server."),
 			Next: "Nothing was changed. Tell the person you work for what you wanted to change; repeating the call does not help."}
 	}
-	r, err := k.asRequest()
+	r, err := k.asRequest(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,15 +133,19 @@ func (k *call) outdateEarlier(ctx context.Context, reason string) error {
 }
 
 // asRequest is the call as something a person can decide about.
-func (k *call) asRequest() (approval.Request, error) {
+func (k *call) asRequest(ctx context.Context) (approval.Request, error) {
 	digest, err := k.digest(k.decision.Revision)
+	if err != nil {
+		return approval.Request{}, err
+	}
+	who, err := k.requester(ctx)
 	if err != nil {
 		return approval.Request{}, err
 	}
 	res := k.request.Resource
 	r := approval.Request{
 		Digest: digest, CallID: k.callID(), Tool: k.asked.Name, Group: string(k.tool.Group), Action: string(k.request.Action), Summary: k.plan.summary,
-		Requester: approval.PersonOf(k.caller), Profile: k.caller.Profile, Site: k.info.Name, SpaceKey: cmp.Or(res.SpaceKey, k.request.Change.TargetSpaceKey),
+		Requester: who, Profile: k.caller.Profile, Site: k.info.Name, SpaceKey: cmp.Or(res.SpaceKey, k.request.Change.TargetSpaceKey),
 		BaseVersion: res.Version, BaseSHA256: sumOf(k.plan.base),
 		Revision: k.decision.Revision, RuleID: k.decision.RuleID, Because: k.decision.Message,
 		Private: approval.Private{Args: withoutDryRun(k.args), Diff: k.plan.whole(), Caller: k.caller},
@@ -152,6 +157,26 @@ func (k *call) asRequest() (approval.Request, error) {
 		r.Private.Page = k.on.page.ID
 	}
 	return r, nil
+}
+
+// requester is the caller as who may not decide: by the id of the account the
+// change would be made for, whatever name the account goes by in the call.
+func (k *call) requester(ctx context.Context) (approval.Person, error) {
+	who := approval.PersonOf(k.caller)
+	if k.caller.Kind == identity.Nobody {
+		return who, nil
+	}
+	u, err := k.site.CurrentUser(ctx)
+	if err != nil {
+		return who, fmt.Errorf("find out who asks: %w", err)
+	}
+	if u.ID == "" {
+		return who, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Op: "ask for approval",
+			Message: "Confluence knows no account of the name this call is made for, so it can't be told who approves a change of their own.",
+			Next:    "Nothing was changed. Name the user by the account id."}
+	}
+	who.Account = u.ID
+	return who, nil
 }
 
 // waits is what a caller reads while its change is not decided and done.

@@ -191,11 +191,16 @@ func (s *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := s.person(r.Context(), a)
+	by, err := s.person(r.Context(), a)
+	if err != nil {
+		return nil, err
+	}
 	asked := one.Requester
-	asked.Account = s.e.sites.Account(r.Context(), one.Private.Caller.Integration, asked.Account)
+	if asked.Account, err = s.e.account(r.Context(), one.Private.Caller.Integration, asked.Account); err != nil {
+		return nil, err
+	}
 	switch {
-	case by.Is(asked) || by.Is(one.Requester):
+	case by.Is(asked):
 		return nil, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
 	case !hmac.Equal([]byte(b.View), []byte(s.view(one, a))):
 		return nil, &confluence.Error{Kind: confluence.Conflict, Code: "approval.view", Message: "The request was not looked at by this approver.", Next: "GET it first and send its view back."}
@@ -212,7 +217,8 @@ func (s *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: s.person(r.Context(), a), Reason: b.Reason})
+	by, _ := s.person(r.Context(), a) // rejecting one's own harms nobody
+	done, err := s.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: by, Reason: b.Reason})
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +240,8 @@ func (s *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
 	}
 	w := approval.Withdrawal{ID: one.ID, By: one.Requester}
 	if !own {
-		w.By, w.Admin = s.person(r.Context(), a), true
+		w.By, _ = s.person(r.Context(), a) // nor does withdrawing it
+		w.Admin = true
 	}
 	done, err := s.e.desk.Cancel(r.Context(), w)
 	if err != nil {
@@ -252,20 +259,50 @@ func (s *approvalAPI) resolve(r *http.Request, a server.Agent) (any, error) {
 	if b.Landed == nil {
 		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.missing", Message: "landed is missing.", Next: `Send {"landed":true,"note":"…"} or {"landed":false,"note":"…"}.`}
 	}
-	done, err := s.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: s.person(r.Context(), a), Landed: *b.Landed, Note: b.Note})
+	by, _ := s.person(r.Context(), a) // who asked may tell what became of it
+	done, err := s.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: by, Landed: *b.Landed, Note: b.Note})
 	if err != nil {
 		return nil, err
 	}
 	return answerApproval(done, s.now()), nil
 }
 
-// person is the agent as somebody who decides.
-func (s *approvalAPI) person(ctx context.Context, a server.Agent) approval.Person {
+// person is the agent as somebody who decides, by the id of its account. With
+// an error it is by the name the account goes by.
+func (s *approvalAPI) person(ctx context.Context, a server.Agent) (approval.Person, error) {
 	c := a.Identity
 	if c.Kind == "" {
 		c.Kind = identity.Nobody
 	}
 	c.Agent, c.Owner, c.Subject = a.Name, a.Owner, a.Subject
-	c.AccountID = s.e.sites.Account(ctx, c.Integration, c.AccountID)
-	return approval.PersonOf(c)
+	id, err := s.e.account(ctx, c.Integration, c.AccountID)
+	if err == nil {
+		c.AccountID = id
+	}
+	return approval.PersonOf(c), err
+}
+
+// account gives the id of the account that goes by a name: an id, a user name or
+// an address. Two names may be one account's, so one whose account cannot be
+// found decides nothing: kind Denied (approval.self).
+func (e *engine) account(ctx context.Context, integration, named string) (string, error) {
+	if named == "" {
+		return "", nil
+	}
+	site, err := e.copy.For(ctx, identity.Caller{Kind: identity.User, Integration: integration, AccountID: named})
+	if err == nil {
+		if me, err := site.CurrentUser(ctx); err == nil && me.ID != "" {
+			return me.ID, nil
+		}
+	}
+	// Where rights are not synced the copy knows nobody; Confluence knows ids.
+	if site, err = e.sites.Shared(integration); err == nil {
+		var u confluence.User
+		if u, err = site.User(ctx, named); err == nil && u.ID == named {
+			return named, nil
+		}
+	}
+	return "", &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Op: "find account", Err: err,
+		Message: "Whose account " + named + " is can't be found out, and who asked for a change cannot approve it.",
+		Next:    "Try again later; or name the account by its id: in the agent's identity, or where the call names its user."}
 }

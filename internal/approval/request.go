@@ -57,7 +57,7 @@ type Person struct {
 	Principal string `json:"principal"`       // identity.Caller.Principal
 	Agent     string `json:"agent"`           // whose key it was
 	Owner     string `json:"owner"`           // who answers for the key
-	Account   string `json:"account"`         // Confluence account, "" when none
+	Account   string `json:"account"`         // id of the Confluence account, "" when none
 	Email     string `json:"email,omitempty"` // of the account
 }
 
