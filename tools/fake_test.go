@@ -415,7 +415,13 @@ func (f *fake) UsersByID(_ context.Context, ids []string) (map[string]confluence
 }
 
 func (f *fake) FindUsers(context.Context, string, confluence.Paging) (confluence.List[confluence.User], error) {
-	return listOf(confluence.User{ID: "u-ann", Name: "Ann", Active: true}), f.note("FindUsers")
+	found := listOf(confluence.User{ID: "u-ann", Name: "Ann", Active: true})
+	for _, id := range sortedIDs(f.people) {
+		if id != "u-ann" {
+			found.Items = append(found.Items, confluence.User{ID: id, Name: f.people[id], Active: true})
+		}
+	}
+	return found, f.note("FindUsers")
 }
 
 func (f *fake) Restrictions(_ context.Context, id string) ([]confluence.Restriction, error) {

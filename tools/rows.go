@@ -103,3 +103,14 @@ func (k *call) maySee(s confluence.Space) bool {
 	req.Resource = policy.Resource{Known: true, Type: onSpace, ID: s.ID, SpaceKey: s.Key, SpaceType: s.Type, Title: s.Name, Status: s.Status, UpdatedAt: epoch()}
 	return k.catalog.cfg.Policy.Decide(req).Effect == policy.Allow
 }
+
+// mayMeet judges a person of a listing: of people rules see that they are some,
+// and which account it is, as where one is read alone.
+func (k *call) mayMeet(u confluence.User) bool {
+	if !k.needsResource() {
+		return true
+	}
+	req := k.request
+	req.Resource = policy.Resource{Known: true, Type: onUser, ID: u.ID, UpdatedAt: epoch()}
+	return k.catalog.cfg.Policy.Decide(req).Effect == policy.Allow
+}

@@ -70,6 +70,7 @@ func searchUser(ctx context.Context, k *call, in searchUserIn) (usersOut, string
 		fetch: func(upstream string) (confluence.List[confluence.User], error) {
 			return k.site.FindUsers(ctx, in.Query, confluence.Paging{Cursor: upstream, Limit: cmp.Or(in.Limit, 20)})
 		},
+		keep: k.mayMeet,
 		show: func(u confluence.User) string { return "- " + showUser(u).text() + "\n" },
 	})
 	if err != nil {
