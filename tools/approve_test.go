@@ -225,6 +225,29 @@ func TestH04_EditedPageMakesTheApprovalStale(t *testing.T) {
 	})
 }
 
+// H04 of files: an approval is for the version of the file that was there, though
+// a new one does not move the version of its page.
+func TestH04_ReplacedFileMakesTheApprovalStale(t *testing.T) {
+	for tool, in := range map[string]args{
+		"delete_attachment": {"attachment_id": "6001"},
+		"upload_attachment": {"page_id": "1001", "filename": "pump.png", "content": "mine"},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			a := newApproving(t)
+			put := func(content string) {
+				a.as(fullAccess).ok("upload_attachment", args{"page_id": "1001", "filename": "pump.png", "content": content})
+			}
+			put("as long")
+			r := a.ask(tool, in)
+			put("so long")
+			before := a.written()
+			assert.Equal(t, approval.Stale, a.approve(r).State)
+			assert.Equal(t, before, a.written())
+			assert.NotEqual(t, r.Digest, a.ask(tool, in).Digest)
+		})
+	}
+}
+
 // H06: what policy denies now is not made, whoever approved it.
 func TestH06_NarrowedPolicyDeniesAtExecution(t *testing.T) {
 	for name, narrow := range map[string]string{

@@ -227,7 +227,7 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, TargetParentID: p.ID, Title: in.FileName, MediaType: media, BodyBytes: u.Size, AddedBytes: u.Size}
 	if old != nil {
 		u.AttachmentID, out.action = old.ID, policy.Update
-		out.before = fmt.Sprintf("%s (%d bytes, %s)", line(old.Title), old.Size, old.MediaType)
+		out.base, out.before = baseOfFile(*old), fileInWords(*old)
 		out.summary, out.target.ID = "make a new version of "+in.FileName+" on page "+p.ID, old.ID
 		k.request.Resource.AttachmentBytes = old.Size
 	}
@@ -245,6 +245,15 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 		return receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)}, err
 	}
 	return out, nil
+}
+
+// baseOfFile is what a change of a file starts from: a new version of it makes
+// an approval stale, and does not move the version of its page.
+func baseOfFile(a confluence.Attachment) string { return fmt.Sprint(a.Version.Number) }
+
+// fileInWords is a file as it is, for a diff.
+func fileInWords(a confluence.Attachment) string {
+	return fmt.Sprintf("%s (version %d, %d bytes, %s)", line(a.Title), a.Version.Number, a.Size, a.MediaType)
 }
 
 // fileNamed finds the attachment of the page with that name, nil for none.
@@ -305,7 +314,7 @@ type deleteAttachmentIn struct {
 func deleteAttachment(_ context.Context, k *call, _ deleteAttachmentIn) (*plan, error) {
 	a, p := k.on.attachment, k.on.page
 	out := &plan{target: receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)},
-		worded: true, summary: "move " + line(a.Title) + " to the trash", before: line(a.Title)}
+		worded: true, summary: "move " + line(a.Title) + " to the trash", base: baseOfFile(*a), before: fileInWords(*a)}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, Title: a.Title, MediaType: a.MediaType, RemovedBytes: a.Size, RemovedRatio: 1}
 	out.inverse = func(context.Context, receipt) inverse {
 		return inverse{Final: "Confluence lets no program take a file out of the trash. A person can, in the trash of the space."}

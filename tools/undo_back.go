@@ -128,8 +128,8 @@ func restoreFile(ctx context.Context, k *call, _ fileBackIn) (*plan, error) {
 		return nil, err
 	}
 	size := int64(len(content))
-	out := &plan{worded: true, summary: fmt.Sprintf("make version %d of %s the current one again", k.inverse.Before, line(a.Title)), base: fmt.Sprint(a.Version.Number)}
-	out.before = fmt.Sprintf("%s (%d bytes, %s)", line(a.Title), a.Size, a.MediaType)
+	out := &plan{worded: true, summary: fmt.Sprintf("make version %d of %s the current one again", k.inverse.Before, line(a.Title)), base: baseOfFile(*a)}
+	out.before = fileInWords(*a)
 	out.after = fmt.Sprintf("%s (%d bytes, sha256 %s)", line(a.Title), size, bodySum(string(content)))
 	out.target = receipt{ID: a.ID, Type: onAttachment, Title: line(a.Title), SpaceKey: p.SpaceKey, Version: a.Version.Number, URL: cmp.Or(a.WebURL, p.WebURL)}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, TargetParentID: p.ID, Title: a.Title, MediaType: a.MediaType, BodyBytes: size, AddedBytes: size}
