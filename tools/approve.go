@@ -148,7 +148,7 @@ func (k *call) asRequest(ctx context.Context) (approval.Request, error) {
 		Requester: who, Profile: k.caller.Profile, Site: k.info.Name, SpaceKey: cmp.Or(res.SpaceKey, k.request.Change.TargetSpaceKey),
 		BaseVersion: res.Version, BaseSHA256: sumOf(k.plan.base),
 		Revision: k.decision.Revision, RuleID: k.decision.RuleID, Because: k.decision.Message,
-		Private: approval.Private{Args: withoutDryRun(k.args), Diff: k.plan.whole(), Caller: k.caller},
+		Private: approval.Private{Args: withoutDryRun(k.args), Diff: k.whole(), Caller: k.caller},
 	}
 	if res.ID != "" {
 		r.Resource = res.Type + " " + res.ID

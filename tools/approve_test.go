@@ -176,14 +176,6 @@ func TestApprovedCallIsMadeByTheServer(t *testing.T) {
 	}
 }
 
-func with(in args, key string, v any) args {
-	out := args{key: v}
-	for k, x := range in {
-		out[k] = x
-	}
-	return out
-}
-
 // H01: an approval is for one change; another body, title or target is another
 // request.
 func TestH01_ApprovalIsForExactlyOneChange(t *testing.T) {

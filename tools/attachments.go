@@ -222,7 +222,10 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 		return nil, err
 	}
 	u := confluence.Upload{PageID: p.ID, FileName: in.FileName, MediaType: media, Comment: in.Comment, Size: int64(len(content)), Content: bytes.NewReader(content)}
-	out := &plan{worded: true, summary: "attach " + in.FileName + " to page " + p.ID, after: fmt.Sprintf("%s (%d bytes, %s)", in.FileName, len(content), media)}
+	out := &plan{worded: true, summary: "attach " + in.FileName + " to page " + p.ID, after: fmt.Sprintf("%s (%d bytes, %s, sha256 %s)", in.FileName, len(content), media, bodySum(string(content)))}
+	if utf8.Valid(content) {
+		out.content = string(content)
+	}
 	out.target = receipt{Type: onAttachment, Title: in.FileName, SpaceKey: p.SpaceKey, URL: p.WebURL}
 	out.change = policy.Change{TargetSpaceKey: p.SpaceKey, TargetParentID: p.ID, Title: in.FileName, MediaType: media, BodyBytes: u.Size, AddedBytes: u.Size}
 	if old != nil {

@@ -29,6 +29,7 @@ type plan struct {
 	worded  bool   // before and after are words about the change, no text of a page
 	base    string // the stored body it starts from, for the digest
 	was, is string // the stored bodies, for the approver
+	content string // text of a file, for the approver
 	noop    bool   // nothing would change
 	version int    // number of the version it would make
 	touched []touchedBlock

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -219,10 +220,14 @@ func (p program) printApproval(r approval.Request, whole, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(p.out).Encode(a)
 	}
+	base := ""
+	if a.BaseVersion > 0 {
+		base = strconv.Itoa(a.BaseVersion)
+	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"id", a.ID}, {"state", a.State}, {"what", a.Summary}, {"tool", a.Tool}, {"asked by", a.Requester.Principal}, {"owner of the key", a.Requester.Owner}, {"profile", a.Profile + " " + a.Revision},
-		{"rule", a.Rule}, {"because", plain(a.Because)}, {"site", a.Site}, {"space", a.SpaceKey}, {"resource", a.Resource}, {"replaces", a.Replaces},
+		{"rule", a.Rule}, {"because", plain(a.Because)}, {"site", a.Site}, {"space", a.SpaceKey}, {"resource", a.Resource}, {"version", base}, {"replaces", a.Replaces},
 		{"asked", a.Created}, {"until", a.Expires}, {"decided", a.Decided}, {"decided by", a.DecidedBy}, {"resolved by", a.ResolvedBy}, {"reason", a.Reason}, {"digest", a.Digest},
 	} {
 		if row[1] != "" {
