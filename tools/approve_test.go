@@ -393,6 +393,18 @@ func TestWhatConfluenceAnswersDecidesTheState(t *testing.T) {
 	}
 }
 
+// A deletion whose answer was lost is in doubt, whatever Confluence says when it
+// is sent again.
+func TestRefusalAfterALostAnswerDoesNotEndTheRequest(t *testing.T) {
+	for _, status := range []int{403, 409, 400} {
+		a := newApproving(t)
+		r := a.ask("delete_comment", args{"comment_id": "5001"})
+		const match = `{"kind":"fault","match":"DELETE /wiki/api/v2/footer-comments/5001*","times":1,"action":{"status":%d,"headers":{"Retry-After":"0.01"}}}`
+		a.site.Apply(fmt.Sprintf(match, 503), fmt.Sprintf(match, status))
+		assert.Equal(t, approval.InDoubt, a.approve(r).State, status)
+	}
+}
+
 // H03 on the emulator: 100 executors of 100 approvals make exactly 100 writes.
 func TestH03_HundredExecutorsOfHundredApprovals(t *testing.T) {
 	const approvals, executors = 100, 100

@@ -37,6 +37,7 @@ type call struct {
 	upload   *upload          // or a file
 	part     *confluence.Part // the answer may hold one long value; see leanReader
 	safe     bool             // repeating it after an unknown outcome does no harm
+	asks     bool             // a read by POST
 	limit    int64            // cap on the answer; 0: maxPage
 	badCode  string           // code of a 400; empty: the kind's own
 	spent    time.Duration
@@ -58,17 +59,19 @@ func read(op, ref, template string, args ...string) *call {
 	return &call{op: op, ref: ref, method: http.MethodGet, template: template, path: fill(template, args), query: url.Values{}, safe: true}
 }
 
-// write makes a call that changes something, or a read by POST (then safe).
+// write makes a call that changes something; or, with [call.asking], a read by
+// POST.
 func write(method, op, ref, template string, args ...string) *call {
 	c := read(op, ref, template, args...)
 	c.method, c.safe = method, method == http.MethodDelete
 	return c
 }
 
+// asking makes a POST one that reads.
+func (c *call) asking() { c.safe, c.asks = true, true }
+
 // changes reports whether the call is meant to change something.
-func (c *call) changes() bool {
-	return c.method == http.MethodDelete || !c.safe
-}
+func (c *call) changes() bool { return c.method != http.MethodGet && !c.asks }
 
 func (c *call) with(body any) (*call, error) {
 	raw, err := json.Marshal(body)
@@ -284,7 +287,7 @@ func decoded[T any](c *call, ans *answer) (T, error) {
 		f := &failure{problem: &confluence.Error{Op: c.op, Ref: c.ref, Err: err}, status: ans.status}
 		f.notConfluence()
 		f.Message = "the answer of Confluence is not valid JSON of the expected form"
-		return v, c.settle(f)
+		return v, c.settle(f, false)
 	}
 	return v, nil
 }

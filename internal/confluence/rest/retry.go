@@ -36,7 +36,7 @@ func (w *wire) retried(next doer) doer {
 				return &answer{status: http.StatusNoContent}, nil // gone, as asked
 			}
 			if !c.mayRepeat(f) || attempt == f.attempts() || !w.waitToRepeat(ctx, c, f, attempt) {
-				return nil, c.settle(f)
+				return nil, c.settle(f, doubt)
 			}
 			doubt = doubt || f.inDoubt()
 		}
@@ -84,11 +84,18 @@ func backoff(attempt int) time.Duration {
 	return time.Duration(float64(d) * (0.7 + 0.6*rand.Float64()))
 }
 
-// settle completes the message of a write whose outcome is not known.
-func (c *call) settle(f *failure) error {
-	if c.method != http.MethodGet && !c.safe && f.inDoubt() {
-		f.Message += "; whether the change was made is not known"
-		f.Next = "Read the content again before you repeat the change."
+// settle completes the message of a change whose outcome is not known. doubt
+// says that an earlier attempt may have been applied: then a refusal of the last
+// one does not tell that nothing was.
+func (c *call) settle(f *failure, doubt bool) error {
+	if !c.changes() || !doubt && !f.inDoubt() {
+		return f
 	}
+	if !f.inDoubt() {
+		f = &failure{problem: &confluence.Error{Kind: confluence.Unavailable, Code: "net.unavailable", Op: c.op, Ref: c.ref, Err: f.problem,
+			Message: "Confluence failed on the change and refused it when it was repeated (" + f.Message + ")"}}
+	}
+	f.Message += "; whether the change was made is not known"
+	f.Next = "Read the content again before you repeat the change."
 	return f
 }

@@ -95,6 +95,33 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
+// A refusal of the repeated call says nothing of the attempt before whose answer
+// was lost: the change may be there.
+func TestRefusalAfterALostAnswerLeavesTheDoubt(t *testing.T) {
+	limited := []int{503, 429, 429, 429, 429}
+	for name, act := range map[string]func(*rest.Client) error{
+		"delete": func(c *rest.Client) error { return c.DeleteComment(ctx, "5", "footer") },
+		"label":  func(c *rest.Client) error { return c.RemoveLabel(ctx, "7", "x") },
+		"labels": func(c *rest.Client) error { _, err := c.AddLabels(ctx, "7", []string{"x"}); return err },
+		"move":   func(c *rest.Client) error { return c.MovePage(ctx, "7", "append", "8") },
+		"space":  func(c *rest.Client) error { _, err := c.UpdateSpace(ctx, confluence.SpaceUpdate{Key: "K"}); return err },
+	} {
+		for _, statuses := range [][]int{{503, 403}, {502, 401}, {504, 400}, {503, 409}, limited, {503, 503, 503, 503, 503}} {
+			f := newFake(t, failing(nil, statuses...))
+			e := code(t, act(f.client(t)), confluence.Unavailable, "net.unavailable")
+			assert.Contains(t, e.Message, "whether the change was made is not known", "%s %v", name, statuses)
+			assert.Equal(t, "Read the content again before you repeat the change.", e.Next)
+		}
+	}
+	for name, act := range map[string]func(*rest.Client) error{
+		"read":         readSeven,
+		"read by POST": func(c *rest.Client) error { _, err := c.UsersByID(ctx, []string{"u"}); return err },
+	} {
+		f := newFake(t, failing(nil, 503, 403))
+		assert.Equal(t, confluence.Denied, confluence.KindOf(act(f.client(t))), name)
+	}
+}
+
 func TestBackoffGrowsWithinItsBounds(t *testing.T) {
 	f := newFake(t, failing(nil, 503, 503, 503, 503, 503))
 	code(t, readSeven(f.client(t)), confluence.Unavailable, "net.unavailable")

@@ -110,7 +110,7 @@ func (c *Client) PermissionCheck(ctx context.Context, id, account, operation str
 	if err != nil {
 		return false, err
 	}
-	req.safe = true
+	req.asking()
 	v, err := fetch[struct {
 		HasPermission bool `json:"hasPermission"`
 	}](ctx, c.w, req)

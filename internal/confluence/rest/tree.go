@@ -140,7 +140,7 @@ func (c *Client) ConvertIDs(ctx context.Context, ids []string) (map[string]strin
 		if err != nil {
 			return nil, err
 		}
-		req.safe = true
+		req.asking()
 		v, err := fetch[struct {
 			Results map[string]*string `json:"results"`
 		}](ctx, c.w, req)

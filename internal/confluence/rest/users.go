@@ -85,7 +85,7 @@ func (c *Client) UsersByID(ctx context.Context, ids []string) (map[string]conflu
 		if err != nil {
 			return nil, err
 		}
-		req.safe = true
+		req.asking()
 		b, err := fetch[batch[wireUser]](ctx, c.w, req)
 		if err != nil {
 			return nil, c.judged(ctx, err)
