@@ -162,6 +162,12 @@ func listApprovals(ctx context.Context, q querier, f approval.Filter) ([]approva
 		query += " AND principal = ?"
 		args = append(args, f.Principal)
 	}
+	for field, v := range map[string]string{"agent": f.Agent, "owner": f.Owner} {
+		if v != "" {
+			query += " AND json_extract(CAST(record AS TEXT), '$.Requester." + field + "') = ?"
+			args = append(args, v)
+		}
+	}
 	if len(f.States) > 0 {
 		query += " AND state IN (?" + strings.Repeat(",?", len(f.States)-1) + ")"
 		for _, s := range f.States {

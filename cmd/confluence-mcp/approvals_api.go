@@ -100,6 +100,9 @@ func (s *approvalAPI) guarded(h func(http.ResponseWriter, *http.Request, server.
 
 func (s *approvalAPI) list(r *http.Request, a server.Agent) (any, error) {
 	f := approval.Filter{States: openApprovals()}
+	if !a.Approver {
+		f.Agent, f.Owner = a.Name, a.Owner
+	}
 	q := r.URL.Query()
 	switch q.Get("state") {
 	case "", "open":

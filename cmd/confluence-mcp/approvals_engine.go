@@ -81,19 +81,49 @@ func (r clearance) MayAsk(ctx context.Context, c identity.Caller) (bool, error) 
 		return true, nil
 	}
 	a, found, err := r.agent(ctx, c.Agent)
-	return found && a.profile == c.Profile, err
+	if err != nil || !found || a.profile != c.Profile {
+		return false, err
+	}
+	return r.mayBe(ctx, a, c)
 }
 
+// mayBe reports whether an agent may still ask as a caller: one that names its
+// users, one whose people a token or a proxy names, or else as its fixed
+// identity, whatever name its account goes by.
+func (r clearance) mayBe(ctx context.Context, a standing, c identity.Caller) (bool, error) {
+	own := fixedIdentity(a.integration, a.user)
+	switch {
+	case a.actForUsers:
+		return true, nil
+	case a.outside:
+		return c.Subject != "", nil
+	case own.Kind != c.Kind || own.Integration != c.Integration:
+		return false, nil
+	case own.AccountID == c.AccountID:
+		return true, nil
+	}
+	now, err := r.e.account(ctx, own.Integration, own.AccountID)
+	if err != nil {
+		return false, err
+	}
+	then, err := r.e.account(ctx, c.Integration, c.AccountID)
+	return now == then, err
+}
+
+// standing is what of an agent's settings its rights hang on.
 type standing struct {
-	profile  string
-	approver bool
+	profile           string
+	approver          bool
+	actForUsers       bool
+	outside           bool // a token or a proxy says who its people are
+	integration, user string
 }
 
 // agent finds an agent whose key is good now, the configured one first.
 func (r clearance) agent(ctx context.Context, name string) (standing, bool, error) {
 	for _, a := range r.e.cfg.Agents {
 		if a.Name == name {
-			return standing{a.Profile, a.Approver}, true, nil
+			return standing{profile: a.Profile, approver: a.Approver, actForUsers: a.ActForUsers, outside: a.OIDC != nil || a.Proxy != nil, integration: a.Integration, user: a.User}, true, nil
 		}
 	}
 	kept, err := r.e.precious.Agents(ctx)
@@ -103,7 +133,7 @@ func (r clearance) agent(ctx context.Context, name string) (standing, bool, erro
 	for _, a := range kept {
 		if a.Name == name {
 			good := a.Revoked.IsZero() && (a.Expires.IsZero() || r.now().Before(a.Expires))
-			return standing{a.Profile, a.Approver}, good, nil
+			return standing{profile: a.Profile, approver: a.Approver, actForUsers: a.ActForUsers, integration: a.Integration, user: a.User}, good, nil
 		}
 	}
 	return standing{}, false, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -103,4 +104,73 @@ func TestAnApproversAccountIsFoundWithoutSyncedRights(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, writes(site))
+}
+
+const standingFile = `data_dir: ./data
+profiles_dir: ./profiles
+integrations:
+  - {name: acme, baseUrl: "${SITE}", username: bot@acme.test, token: "${BOT_TOKEN}"}
+agents:
+  - {name: ops, key: "${OPS_KEY}", profile: read-only, admin: true}
+  - {name: help, key: "${HELP_KEY}", profile: careful%s}
+`
+
+// H07: an approved change is made only if the agent may still ask as whom it
+// asked: its profile alone is not who it is.
+func TestH07_AgentWithAnotherIdentityIsNotServed(t *testing.T) {
+	const users, bot, mail, ann = ", act_for_users: true", ", identity: {integration: acme, user: u-bot}", ", identity: {integration: acme, user: bot@acme.test}", ", identity: {integration: acme, user: u-ann}"
+	for name, c := range map[string]struct {
+		then, now string
+		made      bool
+	}{
+		"names no users any more":   {users, ann, false},
+		"is nobody":                 {bot, "", false},
+		"is somebody else":          {mail, ann, false},
+		"is whom it named":          {users, bot, true},
+		"names users now":           {bot, users, true},
+		"is the same by other name": {bot, mail, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := emulatortest.Start(t)
+			p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, site.Token("u-bot")), out: &planted.Log{}, errOut: &planted.Log{}}
+			p.env["HELP_KEY"] = helpKey
+			file := filepath.Join(p.dir, "c.yaml")
+			require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, standingFile, c.then), 0o600))
+			p.start()
+			in := map[string]any{"page_id": "1001", "base_version": 3, "title": "New name"}
+			var a toolAnswer
+			if c.then == users {
+				a = p.callFor(helpKey, "u-bot", "update_page", in)
+			} else {
+				a = p.call(helpKey, "update_page", in).tool(t)
+			}
+			require.Equal(t, "approval.required", a.Kind, a.Text)
+			p.stop()
+			require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, standingFile, c.now), 0o600))
+			out, errOut, code := p.command("approvals", "approve", a.Structured["error"].(map[string]any)["approval_id"].(string))
+			if c.made {
+				assert.Zero(t, code, errOut)
+				assert.Equal(t, 1, writes(site))
+				return
+			}
+			assert.Equal(t, exitFailed, code)
+			assert.Contains(t, out, "not a caller of this server any more")
+			assert.Zero(t, writes(site))
+		})
+	}
+}
+
+// Requests of others take no place in the list of an agent's own.
+func TestALimitedListIsOfTheAgentsOwn(t *testing.T) {
+	p := serveCareful(t, emulatortest.Start(t, siteWith(botToken)), "https://127.0.0.1:1/")
+	own := p.askFor("New name")
+	for _, title := range []string{"Another name", "A third name"} {
+		a := p.call(twinKey, "update_page", map[string]any{"page_id": "1001", "base_version": 3, "title": title}).tool(t)
+		require.Equal(t, "approval.required", a.Kind, a.Text)
+	}
+	_, out := p.api(helpKey, http.MethodGet, "/api/approvals?limit=1", "")
+	require.Len(t, out["approvals"], 1)
+	assert.Equal(t, own, out["approvals"].([]any)[0].(map[string]any)["id"])
+	_, out = p.api(bossKey, http.MethodGet, "/api/approvals?limit=10", "")
+	assert.Len(t, out["approvals"], 3)
 }

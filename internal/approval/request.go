@@ -166,6 +166,8 @@ func token() string {
 // Filter narrows a listing. Empty fields do not narrow; Limit 0 means 100.
 type Filter struct {
 	Principal string
+	Agent     string // of the requester
+	Owner     string // of the requester's key
 	States    []State
 	Late      time.Time // only what expires then or before
 	Limit     int
