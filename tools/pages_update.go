@@ -30,7 +30,7 @@ type updatePageIn struct {
 	PageID         string        `json:"page_id" is:"id"`
 	BaseVersion    int           `json:"base_version" is:"min=1,max=1000000"`
 	Body           *string       `json:"body,omitempty" is:"max=2000000"`
-	Edits          []markup.Edit `json:"edits,omitempty" is:"max=100" jsonschema:"fields by op: replace_text find replace [occurrence|all] [within]; replace_section heading|handle markdown; append markdown [to: page|heading|handle]; insert after|before markdown; delete handle|section; set_cell table row column markdown; add_row table markdown [after]; set_task handle done; set_status handle title|colour [find]; set_property key markdown; move handle after|before. Handles: get_page mode blocks"`
+	Edits          []markup.Edit `json:"edits,omitempty" jsonschema:"fields by op: replace_text find replace [occurrence|all] [within]; replace_section heading|handle markdown; append markdown [to: page|heading|handle]; insert after|before markdown; delete handle|section; set_cell table row column markdown; add_row table markdown [after]; set_task handle done; set_status handle title|colour [find]; set_property key markdown; move handle after|before. Handles: get_page mode blocks"`
 	RestoreVersion int           `json:"restore_version,omitempty" is:"min=1,max=1000000"`
 	Undo           bool          `json:"undo,omitempty"`
 	Title          string        `json:"title,omitempty" is:"line,max=255"`

@@ -50,6 +50,9 @@ func ruleOf(t reflect.Type, tag string) *rule {
 	case t.Kind() == reflect.Slice:
 		r.kind, r.items = "array", ruleOf(t.Elem(), tag)
 		r.max, tag = maxList, ""
+		if t.Elem() == reflect.TypeFor[markup.Edit]() {
+			r.max = markup.MaxEdits
+		}
 	case t.Kind() == reflect.Struct:
 		r.kind, r.fields = "object", map[string]*rule{}
 		r.addFields(t)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,8 +31,8 @@ func serveApprovers(t *testing.T, site *emulatortest.Emulator, file, integration
 	p.env["HELP_KEY"], p.env["BOSS_KEY"] = helpKey, bossKey
 	for key, user := range approvers {
 		name := key[len("cmk_canary-"):][:4]
-		p.env["KEY_"+name] = key
-		file += "  - {name: " + name + `, key: "${KEY_` + name + `}", profile: read-only, approver: true, identity: {integration: ` + integration + ", user: " + user + "}}\n"
+		p.env["KEY_"+strings.ToUpper(name)] = key
+		file += "  - {name: " + name + `, key: "${KEY_` + strings.ToUpper(name) + `}", profile: read-only, approver: true, identity: {integration: ` + integration + ", user: " + user + "}}\n"
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(file), 0o600))
 	p.start()

@@ -47,8 +47,8 @@ type Edit struct {
 	Key        string `json:"key,omitempty"`
 }
 
-// maxEdit is how many operations one call may hold.
-const maxEdit = 200
+// MaxEdits is how many operations one call may hold.
+const MaxEdits = 100
 
 // editor plans operations against one page.
 type editor struct {
@@ -68,8 +68,8 @@ func ApplyEdits(base string, edits []Edit, opt Options) (Result, error) {
 	if t.Fault != nil {
 		return Result{}, faultError(t.Fault)
 	}
-	if len(edits) == 0 || len(edits) > maxEdit {
-		return Result{}, fail("invalid", "", "between 1 and %d edits are possible, not %d", maxEdit, len(edits))
+	if len(edits) == 0 || len(edits) > MaxEdits {
+		return Result{}, fail("invalid", "", "between 1 and %d edits are possible, not %d", MaxEdits, len(edits))
 	}
 	p := render(t, opt.View)
 	e := &editor{p: p, pl: &planner{p: p, opt: opt}}

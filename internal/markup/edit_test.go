@@ -171,3 +171,16 @@ func TestMissingSectionNamesTheHeadings(t *testing.T) {
 	assert.Contains(t, e.Next, "the other 490")
 	assert.Less(t, len(e.Error()), 2000)
 }
+
+func TestEditsAreAtMostSoMany(t *testing.T) {
+	edits := make([]markup.Edit, markup.MaxEdits+1)
+	for i := range edits {
+		edits[i] = markup.Edit{Op: "append", Markdown: "x"}
+	}
+	_, err := markup.ApplyEdits("<p>a</p>", edits, markup.Options{})
+	var e *markup.Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, "between 1 and 100 edits are possible, not 101", e.Message)
+	_, err = markup.ApplyEdits("<p>a</p>", edits[:markup.MaxEdits], markup.Options{})
+	require.NoError(t, err)
+}
