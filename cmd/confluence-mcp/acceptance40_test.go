@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,7 +36,7 @@ func rightsStaySyncedWhenLeftOut(t *testing.T) {
 	who := func(user string) asker { return asker{"I1", user, nil} }
 	holds := func(after string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return len(a.queried(who("u-ann"), "*")) == 2 }, 20*time.Second, 10*time.Millisecond, after)
+		a.comes(who("u-ann"), "*", func(ids []string) bool { return len(ids) == 2 }, after)
 		assert.Equal(t, []string{a.page(onX)}, a.queried(who("u-bob"), "*"), after)
 		assert.False(t, slices.Contains(a.queried(asker{}, "*"), a.page(onX)), after)
 		for user, sees := range map[string]bool{"u-ann": true, "u-bob": false} {

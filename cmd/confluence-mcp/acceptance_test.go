@@ -116,11 +116,11 @@ func (a *accepting) line(n node) []string {
 func (a *accepting) synced() {
 	a.t.Helper()
 	var last string
-	require.Eventually(a.t, func() bool {
+	eventually(a.t, func() bool {
 		r := a.send(http.MethodPost, "/api/integrations/I1/sync", opsKey, "", nil)
 		last = r.body
 		return r.status == http.StatusOK && strings.Contains(last, `"state":"done"`)
-	}, 30*time.Second, 10*time.Millisecond, "case %d: %s", a.n, lazily{&last})
+	}, "case %d: %s", a.n, lazily{&last})
 }
 
 // settings are the members that name the caller, "" for none.
@@ -142,9 +142,28 @@ func (w asker) settings() string {
 // queried are the pages /api/query finds for a caller.
 func (a *accepting) queried(w asker, text string) []string {
 	a.t.Helper()
-	status, out := a.api(opsKey, http.MethodPost, "/api/query", `{"query":"`+text+`","limit":100`+w.settings()+`}`)
+	status, out := a.api(opsKey, http.MethodPost, "/api/query", queryOf(w, text))
 	require.Equal(a.t, http.StatusOK, status, out)
 	return idsIn(out["results"])
+}
+
+// comes waits until what /api/query finds for a caller is as it should be. An
+// answer that is no list, as one of an index that is being built, is not yet one.
+func (a *accepting) comes(w asker, text string, right func(ids []string) bool, about ...any) {
+	a.t.Helper()
+	eventually(a.t, func() bool {
+		status, out := a.api(opsKey, http.MethodPost, "/api/query", queryOf(w, text))
+		return status == http.StatusOK && right(idsIn(out["results"]))
+	}, about...)
+}
+
+func queryOf(w asker, text string) string {
+	return `{"query":"` + text + `","limit":100` + w.settings() + `}`
+}
+
+// has is right for a list with one page in it, beside others.
+func has(id string) func(ids []string) bool {
+	return func(ids []string) bool { return slices.Contains(ids, id) }
 }
 
 func idsIn(rows any) []string {
@@ -231,7 +250,7 @@ func serveAccepting(t *testing.T, settings string, clock func() time.Time) *acce
 	file := strings.Replace(acceptFile, "enableAccessRightsSync: true", "enableAccessRightsSync: true"+settings, 1)
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(file), 0o600))
 	p.start()
-	require.Eventually(t, func() bool { return strings.Count(p.errOut.String(), "sync pass ended") >= 2 }, time.Minute, 5*time.Millisecond,
+	eventually(t, func() bool { return strings.Count(p.errOut.String(), "sync pass ended") >= 2 },
 		"the first passes are over: one that began before a change does not see it")
 	return &accepting{product: p, site: site}
 }
@@ -269,8 +288,7 @@ func (a *accepting) found(c acceptance) {
 	case c.closed: // not even the account finds it
 		on = onX
 	}
-	require.Eventually(a.t, func() bool { return slices.Contains(a.queried(bot, "word"+a.page(on)), a.page(on)) }, 20*time.Second, 50*time.Millisecond,
-		"case %s: the index has the page; %s", c.number, a.errOut)
+	a.comes(bot, "word"+a.page(on), has(a.page(on)), "case %s: the index has the page; %s", c.number, a.errOut)
 }
 
 func TestN01_N02_N05_N06_N07_N08_N11_TheAcceptanceCasesOverHTTP(t *testing.T) {

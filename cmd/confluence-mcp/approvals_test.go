@@ -162,7 +162,7 @@ func TestApprovalsOverREST(t *testing.T) {
 	assert.Equal(t, 1, writes(site))
 	a := p.call(helpKey, "get_approval", map[string]any{"approval_id": id}).tool(t)
 	assert.Equal(t, "executed", a.Structured["state"])
-	require.Eventually(t, func() bool { return told.Load() == 2 }, patience, tick)
+	eventually(t, func() bool { return told.Load() == 2 })
 }
 
 func TestApprovalsOnTheCommandLine(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,10 +76,10 @@ func (s *stand) each(part string, harm func(path string) error) (n int) {
 func (s *stand) indexed() found {
 	s.t.Helper()
 	var last found
-	require.Eventually(s.t, func() bool {
+	eventually(s.t, func() bool {
 		last = s.query(pump)
 		return last.status == http.StatusOK && !last.Titles && len(last.Results) > 0
-	}, 30*time.Second, tick, "%s\n%s", last.raw, s.log)
+	}, "%s\n%s", lazily{&last.raw}, s.log)
 	return last
 }
 
@@ -88,14 +87,13 @@ func (s *stand) indexed() found {
 // by titles, of what the caller may see, or says that the mirror is being opened.
 func (s *stand) always(whole found) (titles int) {
 	s.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
+	eventually(s.t, func() bool {
 		got := s.query(pump)
 		hidden := s.query(`"query":"plans zeppelin","accessSettings":{"integrationId":1,"externalUserId":"u-bob"}`)
 		assert.NotContains(s.t, hidden.ids(), "1002", "nothing hidden is shown meanwhile")
 		switch {
 		case got.raw == whole.raw:
-			return titles
+			return true
 		case got.status == http.StatusServiceUnavailable:
 			require.Contains(s.t, []string{"store.opening", "index.damaged", "index.building"}, got.Error.Kind, got.raw)
 		default:
@@ -105,8 +103,8 @@ func (s *stand) always(whole found) (titles int) {
 				titles++
 			}
 		}
-	}
-	require.Fail(s.t, "the answer never was whole again", "%s", s.log)
+		return false
+	}, "the answer is whole again: %s", s.log)
 	return titles
 }
 
@@ -122,12 +120,11 @@ func TestAFullDiskIsLoudAndServes(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"kind":"content","id":"%d","type":"page","space":"ENG","parent":"1000","title":"Late %d","storage":"<p>%s</p>"}`, 2_000_000+i, i, strings.Repeat(fmt.Sprintf("late%d ", i), 3000)))
 	}
 	s.site.Apply(lines...)
-	status, text := s.ask("POST", "/api/integrations/first/sync", adminKey, "")
-	for deadline := time.Now().Add(20 * time.Second); status != http.StatusServiceUnavailable && !strings.Contains(text, "store_failed") && time.Now().Before(deadline); {
-		status, text = s.ask("GET", "/api/integrations/first", adminKey, "")
-	}
-	_, text = s.ask("GET", "/api/integrations/first", adminKey, "")
-	assert.Contains(t, text, `"state":"store_failed"`)
+	_, text := s.ask("POST", "/api/integrations/first/sync", adminKey, "")
+	eventually(t, func() bool {
+		_, text = s.ask("GET", "/api/integrations/first", adminKey, "")
+		return strings.Contains(text, `"state":"store_failed"`)
+	}, "%s", lazily{&text})
 	assert.Regexp(t, `"code":"store\.(full|unavailable)"`, text)
 	assert.Contains(t, s.log.String(), "sync pass ended")
 	assert.Equal(t, whole.raw, s.query(pump).raw, "what was read is served")
@@ -135,7 +132,7 @@ func TestAFullDiskIsLoudAndServes(t *testing.T) {
 
 	limitFiles(t, s.cmd.Process.Pid, math.MaxUint64)
 	require.NoError(t, s.command("sync").Run())
-	require.Eventually(t, func() bool { return s.query(`"query":"late7",`+asAnn).Total == 1 }, 60*time.Second, tick, "%s", s.log)
+	eventually(t, func() bool { return s.query(`"query":"late7",`+asAnn).Total == 1 }, "%s", s.log)
 	_, text = s.ask("GET", "/api/integrations/first", adminKey, "")
 	assert.NotContains(t, text, "store_failed")
 	out, err := s.command("mirror", "check").CombinedOutput()
@@ -195,7 +192,8 @@ func TestACorruptDatabaseIsLoudAndShowsNothingWrong(t *testing.T) {
 		s.start()
 		right()
 		s.synced("first", "second")
-		require.Eventually(t, func() bool { return s.query(pump).raw == whole.raw }, 30*time.Second, tick, "%s: %s\n%s", name, s.query(pump).raw, s.log)
+		var last string
+		eventually(t, func() bool { last = s.query(pump).raw; return last == whole.raw }, "%s: %s\n%s", name, lazily{&last}, s.log)
 		assert.Contains(t, s.log.String(), "the mirror was damaged; a new one is filled from Confluence", name)
 		assert.Zero(t, right(), name)
 	}

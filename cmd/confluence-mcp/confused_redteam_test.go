@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,7 +31,7 @@ func deputy(t *testing.T, settings string) *accepting {
 	a.site.Apply(`{"kind":"content","id":"`+a.page(onP)+`","version":2,"title":"Zeppelin plans","labels":["zeppelin"],"storage":"<h1>Airship</h1><p>A zeppelin by autumn.</p>"}`,
 		`{"kind":"content","id":"`+a.page(onX)+`","version":2,"title":"Open page","labels":["open"],"storage":"<p>Nothing to hide.</p>"}`)
 	a.synced()
-	require.Eventually(t, func() bool { return len(a.queried(asker{1, "u-ann", nil}, "zeppelin")) > 0 }, 20*time.Second, 20*time.Millisecond, "ann finds it")
+	a.comes(asker{1, "u-ann", nil}, "zeppelin", func(ids []string) bool { return len(ids) > 0 }, "ann finds it")
 	return a
 }
 
@@ -181,7 +180,7 @@ func TestC05_OneCallersAnswerIsNotAnothers(t *testing.T) {
 func TestC06_ASiteIsReachedThroughItsOwnIntegration(t *testing.T) {
 	a := deputy(t, "")
 	there := a.page(onT)
-	require.Eventually(t, func() bool { return slices.Contains(a.queried(asker{2, "u-bot", nil}, "*"), there) }, 20*time.Second, 20*time.Millisecond)
+	a.comes(asker{2, "u-bot", nil}, "*", has(there))
 	ann := asker{1, "u-ann", nil}
 	absent := a.tool(ann, "get_page", `{"page_id":"77777"}`)
 	ask := func(args string) toolAnswer {
@@ -230,7 +229,7 @@ func TestC07_NothingOfAnotherSiteIsServed(t *testing.T) {
 	require.Equal(t, http.StatusCreated, status, made)
 	bot := asker{"I1", "u-bot", nil}
 	a.synced()
-	require.Eventually(t, func() bool { return len(a.queried(bot, "*")) == 2 }, 20*time.Second, 20*time.Millisecond)
+	a.comes(bot, "*", func(ids []string) bool { return len(ids) == 2 })
 
 	slow := `{"kind":"fault","match":"GET /wiki/api/v2/*","action":{"delay_ms":300}}`
 	site.Apply(slow)
@@ -240,18 +239,17 @@ func TestC07_NothingOfAnotherSiteIsServed(t *testing.T) {
 		defer close(passed)
 		p.send(http.MethodPost, "/api/integrations/I1/sync?full=true", opsKey, "", nil)
 	}()
-	require.Eventually(t, func() bool { return markOf(site) > mark }, 20*time.Second, tick, "a pass over the first site has begun")
+	eventually(t, func() bool { return markOf(site) > mark }, "a pass over the first site has begun")
 	status, out := p.api(opsKey, http.MethodPatch, "/api/integrations/I1", `{"settings":{`+settings(1)+`}}`)
 	require.Equal(t, http.StatusOK, status, out)
 	mark = markOf(site)
-	deadline := time.Now().Add(30 * time.Second)
-	for now := []string(nil); !slices.Contains(now, "990001"); now = a.queried(bot, "*") {
-		require.True(t, time.Now().Before(deadline), "the other site is read")
+	a.comes(bot, "*", func(now []string) bool {
 		for _, on := range []int{onP, onX} {
 			require.NotContains(t, now, a.page(on))
 			require.True(t, a.tool(bot, "get_page", `{"page_id":"`+a.page(on)+`"}`).IsError)
 		}
-	}
+		return slices.Contains(now, "990001")
+	}, "the other site is read")
 	<-passed
 	a.synced()
 	assert.Equal(t, []string{"990001"}, a.queried(bot, "*"))

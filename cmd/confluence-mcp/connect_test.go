@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,16 +52,28 @@ agents:
 func linked(t *testing.T) (*product, *emulatortest.Emulator) {
 	t.Helper()
 	sites := emulatortest.Start(t, linkedSite("A", cloudA), linkedSite("B", cloudB), linkedSite("C", cloudC))
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
+	address := ownAddress(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "c.yaml"), fmt.Appendf(nil, linkedFile, address, sites.Gateway), 0o600))
 	p := &product{t: t, dir: dir, env: productEnv("", ""), out: &planted.Log{}, errOut: &planted.Log{}}
 	p.env["APP_SECRET"] = "emulator-secret"
 	p.url = "http://" + address
 	return p, sites
+}
+
+// ownAddress is an address to listen at later. Its port is below those that the
+// system gives to who asks for any, so nobody gets it until then.
+func ownAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if free, err := net.Listen("tcp", address); err == nil {
+			require.NoError(t, free.Close())
+			return address
+		}
+	}
+	require.FailNow(t, "a hundred ports are taken")
+	return ""
 }
 
 // serveLinked runs the server at the callback address.
@@ -82,7 +94,7 @@ func (p *product) serveLinked() {
 		return <-done
 	}
 	p.t.Cleanup(func() { p.stop() })
-	require.Eventually(p.t, func() bool { return urlIn(p.errOut.String()) != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
+	eventually(p.t, func() bool { return urlIn(p.errOut.String()) != "" || len(done) > 0 }, "%s", p.errOut)
 	require.Equal(p.t, p.url, urlIn(p.errOut.String()), p.errOut.String())
 }
 
@@ -157,8 +169,9 @@ func (p *product) found(user string) []string {
 
 func (p *product) finds(user string, titles ...string) {
 	p.t.Helper()
-	assert.Eventually(p.t, func() bool { return assert.ObjectsAreEqual(len(titles), len(p.found(user))) }, 20*time.Second, 20*time.Millisecond, "%s finds %v", user, p.found(user))
-	assert.ElementsMatch(p.t, titles, p.found(user))
+	var now []string
+	eventually(p.t, func() bool { now = p.found(user); return len(now) == len(titles) }, "%s finds %v: %s", user, titles, p.errOut)
+	assert.ElementsMatch(p.t, titles, now)
 }
 
 // The story of issue 6: connect, pick one of three sites, sync, expire, refresh,

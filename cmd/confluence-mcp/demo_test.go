@@ -32,12 +32,12 @@ func serveDemo(t *testing.T, args ...string) *product {
 	p.stop = sync.OnceValue(func() int { cancel(); return <-done })
 	t.Cleanup(func() { p.stop() })
 	endpoint := regexp.MustCompile(`MCP endpoint +(\S+)/mcp`)
-	require.Eventually(t, func() bool {
+	eventually(t, func() bool {
 		if m := endpoint.FindStringSubmatch(p.out.String()); m != nil {
 			p.url = m[1]
 		}
 		return p.url != "" || len(done) > 0
-	}, demoWithin, tick)
+	}, "%s", p.errOut)
 	require.NotEmpty(t, p.url, p.errOut.String())
 	return p
 }

@@ -27,7 +27,6 @@ func TestF06_ExpensiveQueries(t *testing.T) {
 	}
 	site := emulatortest.Start(t, lines.String())
 	p := serveProduct(t, site.URL, botToken)
-	quiet(t, site)
 	ask := func(query string) (reply, time.Duration) {
 		body, err := json.Marshal(map[string]any{"query": query, "limit": 10})
 		require.NoError(t, err)
@@ -35,10 +34,10 @@ func TestF06_ExpensiveQueries(t *testing.T) {
 		r := p.send(http.MethodPost, "/api/query", annKey, string(body), nil)
 		return r, time.Since(began)
 	}
-	require.Eventually(t, func() bool {
+	eventually(t, func() bool {
 		r, _ := ask("zeppelin")
 		return r.status == http.StatusOK && strings.Contains(r.body, "zeppelin")
-	}, patience, tick, "the index has followed")
+	}, "the index has followed")
 	before := len(site.Requests(0)) // who the connecting account is was asked by the first question
 	words := make([]string, 10_000)
 	for i := range words {

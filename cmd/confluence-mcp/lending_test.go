@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,11 +53,11 @@ func (p *product) approves(id string) string {
 	status, out := p.api(bossKey, http.MethodPost, "/api/approvals/"+id+"/approve", `{"view":"`+out["view"].(string)+`"}`)
 	require.Less(p.t, status, 500, out)
 	state := ""
-	require.Eventually(p.t, func() bool {
+	eventually(p.t, func() bool {
 		_, out := p.api(bossKey, http.MethodGet, "/api/approvals/"+id, "")
 		state, _ = out["state"].(string)
 		return state != "pending" && state != "approved" && state != "executing"
-	}, 20*time.Second, 20*time.Millisecond)
+	}, "%s is %s", id, lazily{&state})
 	return state
 }
 

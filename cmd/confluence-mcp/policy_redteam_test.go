@@ -114,12 +114,10 @@ func TestG02_G03_G06_ABadProfileStartsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &product{t: t, dir: productFolder(t, text), env: productEnv(site.URL, botToken), out: &planted.Log{}, errOut: &planted.Log{}}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			began := time.Now()
 			code := p.program("").run(ctx, []string{"serve", "--config", filepath.Join(p.dir, "c.yaml"), "--listen", "127.0.0.1:0"})
 			assert.NotEqual(t, exitOK, code)
-			assert.Less(t, time.Since(began), 4*time.Second)
 			assert.Empty(t, urlIn(p.errOut.String()), "it never listened")
 			assert.Less(t, len(p.errOut.String()), 4000)
 		})

@@ -94,7 +94,7 @@ func (p *product) startEmpty() {
 	}()
 	p.stop = sync.OnceValue(func() int { cancel(); return <-done })
 	p.t.Cleanup(func() { p.stop() })
-	require.Eventually(p.t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, 10*time.Second, 5*time.Millisecond)
+	eventually(p.t, func() bool { p.url = urlIn(p.errOut.String()); return p.url != "" || len(done) > 0 }, "%s", p.errOut)
 	require.NotEmpty(p.t, p.url, p.errOut.String())
 }
 
@@ -102,7 +102,7 @@ func (p *product) startEmpty() {
 // on was asked by a caller.
 func (p *product) settle() {
 	p.t.Helper()
-	require.Eventually(p.t, func() bool { return strings.Contains(p.errOut.String(), "sync pass ended") }, time.Minute, 5*time.Millisecond, "%s", p.errOut)
+	eventually(p.t, func() bool { return strings.Contains(p.errOut.String(), "sync pass ended") }, "%s", p.errOut)
 }
 
 // program is another run of the product over the same folder and environment.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -118,14 +117,14 @@ func TestUnansweredRequestsAreToldOfTheOwnersDeath(t *testing.T) {
 	second.open()
 	site.Apply(`{"kind":"fault","match":"GET /wiki/api/v2/pages/1001*","action":{"delay_ms":30000},"times":1}`)
 	second.say(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"confluence_get_page","arguments":{"page_id":"1001"}}}`)
-	require.Eventually(t, func() bool {
+	eventually(t, func() bool {
 		for _, r := range site.Requests(0) {
 			if strings.Contains(r.Path, "/pages/1001") {
 				return true
 			}
 		}
 		return false
-	}, patience, tick)
+	})
 	require.NoError(t, first.cmd.Process.Kill())
 	a := second.hear()
 	assert.Equal(t, 7, a.ID)
@@ -150,9 +149,3 @@ func TestServerEndsWithItsInputAndOnSIGTERM(t *testing.T) {
 		})
 	}
 }
-
-// How long a condition may take, and how often it is looked at.
-const (
-	patience = 10 * time.Second
-	tick     = 20 * time.Millisecond
-)

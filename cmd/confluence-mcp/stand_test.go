@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,7 +73,7 @@ func (s *stand) start() {
 	require.NoError(s.t, s.cmd.Start())
 	running := s.cmd
 	s.t.Cleanup(func() { _ = running.Process.Kill(); _ = running.Wait() })
-	require.Eventually(s.t, func() bool { s.url = urlIn(s.log.String()); return s.url != "" }, 20*time.Second, tick, "%s", s.log)
+	eventually(s.t, func() bool { s.url = urlIn(s.log.String()); return s.url != "" }, "%s", s.log)
 }
 
 func (s *stand) stop() {
@@ -87,10 +86,10 @@ func (s *stand) stop() {
 func (s *stand) synced(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
-		require.Eventually(s.t, func() bool {
+		eventually(s.t, func() bool {
 			status, body := s.ask("GET", "/api/integrations/"+name, adminKey, "")
 			return status == http.StatusOK && strings.Contains(body, `"last_complete"`)
-		}, 30*time.Second, tick, "%s", s.log)
+		}, "%s", s.log)
 	}
 }
 

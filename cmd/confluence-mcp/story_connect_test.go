@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -25,11 +24,7 @@ integrations:
 func startSites(ts *testscript.TestScript, _ bool, _ []string) {
 	s := of(ts)
 	s.site = emulatortest.Start(s.t, linkedSite("A", cloudA), linkedSite("B", cloudB), linkedSite("C", cloudC))
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	address := free.Addr().String()
-	ts.Check(free.Close())
-	ts.Check(os.WriteFile(ts.MkAbs("c.yaml"), fmt.Appendf(nil, storyLinked, address, s.site.Gateway), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("c.yaml"), fmt.Appendf(nil, storyLinked, ownAddress(s.t), s.site.Gateway), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("secret"), []byte("emulator-secret\n"), 0o600))
 	for name, id := range map[string]string{"CLOUD_A": cloudA, "CLOUD_B": cloudB, "CLOUD_C": cloudC} {
 		ts.Setenv(name, id)
@@ -39,8 +34,8 @@ func startSites(ts *testscript.TestScript, _ bool, _ []string) {
 // giveConsent opens the address that connect --json writes into a file, as a
 // person, and prints the page it ends on: consent FILE USER.
 func giveConsent(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(30 * time.Second)
-	pace := time.NewTicker(20 * time.Millisecond)
+	deadline := time.Now().Add(patience)
+	pace := time.NewTicker(tick)
 	defer pace.Stop()
 	for range pace.C {
 		if address := addressIn(ts.MkAbs(args[0])); address != "" {

@@ -261,8 +261,8 @@ func request(ts *testscript.TestScript, _ bool, args []string) {
 
 // until asks again and again until the answer matches.
 func until(ts *testscript.TestScript, _ bool, args []string) {
-	pattern, deadline := regexp.MustCompile("(?m)"+args[0]), time.Now().Add(30*time.Second)
-	pace := time.NewTicker(50 * time.Millisecond) // a caller has a rate
+	pattern, deadline := regexp.MustCompile("(?m)"+args[0]), time.Now().Add(patience)
+	pace := time.NewTicker(tick)
 	defer pace.Stop()
 	for range pace.C {
 		answer := ask(ts, args[1:])
@@ -277,7 +277,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func ask(ts *testscript.TestScript, args []string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var body io.Reader
 	if len(args) > 3 {

@@ -32,8 +32,9 @@ func (p *product) tokenState() map[string]any {
 
 func (p *product) comesTo(state string) map[string]any {
 	p.t.Helper()
-	require.Eventually(p.t, func() bool { return p.tokenState()["state"] == state }, 20*time.Second, 20*time.Millisecond, "%v, wanted %s", p.tokenState(), state)
-	return p.tokenState()
+	var now map[string]any
+	eventually(p.t, func() bool { now = p.tokenState(); return now["state"] == state }, "wanted %s: %s", state, p.errOut)
+	return now
 }
 
 // notices are what a search says beside its results, over REST and MCP.
