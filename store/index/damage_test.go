@@ -276,7 +276,9 @@ func TestKilledWriters(t *testing.T) {
 	dir := t.TempDir()
 	log := endless(4000)
 	v := newRights(t, 500).view("ann")
-	kept := 0
+	kept, seed := 0, rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
 	for i := range 20 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), killedWriter+"="+dir)
@@ -287,7 +289,7 @@ func TestKilledWriters(t *testing.T) {
 		n, err := out.Read(line)
 		require.NoError(t, err)
 		require.Contains(t, string(line[:n]), "begun")
-		wait := time.NewTimer(time.Duration(rand.IntN(250)) * time.Millisecond)
+		wait := time.NewTimer(time.Duration(r.IntN(250)) * time.Millisecond)
 		<-wait.C
 		require.NoError(t, cmd.Process.Kill())
 		assert.Error(t, cmd.Wait())
