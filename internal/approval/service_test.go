@@ -383,7 +383,7 @@ func TestSweepExpiresAndForgets(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r, err := o.Show(context.Background(), r.ID)
 		return err == nil && r.Private.Args == nil
-	}, 5*time.Second, 10*time.Millisecond)
+	}, soon, 10*time.Millisecond)
 	cancel()
 	<-done
 }
