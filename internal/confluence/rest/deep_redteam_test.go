@@ -49,7 +49,7 @@ func TestJ04_DeepDocuments(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			began := time.Now()
 			p, err := c.Page(ctx, "7", confluence.PageOptions{})
-			assert.Less(t, time.Since(began), 5*time.Second)
+			assert.Less(t, time.Since(began), time.Minute, "a level is not read again for each above it")
 			runtime.ReadMemStats(&after)
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), "five attempts together")
 			for _, r := range f.requests() {
