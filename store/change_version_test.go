@@ -84,7 +84,7 @@ func TestChangesOfBeforeTheirVersionsWereKept(t *testing.T) {
 	require.NoError(t, p.NoteChange(ctx, first))
 	require.NoError(t, p.NoteChange(ctx, last))
 	for _, statement := range []string{
-		"DROP INDEX change_version", "ALTER TABLE change DROP COLUMN version", "PRAGMA user_version = 10",
+		"DROP TABLE cursor_key", "DROP INDEX change_version", "ALTER TABLE change DROP COLUMN version", "PRAGMA user_version = 10",
 		"CREATE TABLE deed (principal TEXT, site TEXT, page TEXT, before INTEGER, made INTEGER, base_sha256 TEXT, at TEXT)",
 		"INSERT INTO deed VALUES ('x', 's', '1', 4, 5, '', (SELECT max(at) FROM change))",
 	} {

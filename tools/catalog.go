@@ -64,7 +64,10 @@ type Config struct {
 	Approver Approver
 	Changes  Changes     // what undo needs; nil: forgotten on restart
 	Taints   *taint.Book // who read restricted content; nil: forgotten on restart
-	Random   io.Reader   // nonces, ids and the cursor key; nil: crypto/rand
+	Random   io.Reader   // nonces and ids; nil: crypto/rand
+	// CursorKey is the 32 bytes cursors are authenticated with; nil: drawn, and
+	// cursors end with the catalogue.
+	CursorKey []byte
 	// Spaces tells whether a site, by the name of its integration, is bounded to
 	// some space keys, and to which; nil: none is.
 	Spaces func(integration string) (keys []string, bounded bool)
@@ -113,7 +116,7 @@ func New(cfg Config) (*Catalog, error) {
 		cfg.Taints = book
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
-	book, err := newCursorBook(cfg.Random)
+	book, err := newCursorBook(cfg.CursorKey, cfg.Random)
 	if err != nil {
 		return nil, fmt.Errorf("tools: cursor key: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/tools"
 )
 
 var nonceMark = regexp.MustCompile(`<<<confluence-content ([0-9a-f]{32}) `)
@@ -191,6 +192,23 @@ func TestF09_CursorsAreBound(t *testing.T) {
 	bob.fails("input.cursor", "search", args{"query": "hit", "cursor": cursor})
 	elsewhere := newDesk(t, site)
 	elsewhere.fails("input.cursor", "search", args{"query": "hit", "cursor": cursor})
+	assert.Len(t, site.calls, asked)
+}
+
+// With a key that is kept, cursors outlive the process and stay their callers'.
+func TestCursorsGoOnUnderTheSameKey(t *testing.T) {
+	site := newFake()
+	for i := range 30 {
+		site.hits = append(site.hits, confluence.Hit{ID: fmt.Sprint(500 + i), Type: "page", Title: fmt.Sprint("Hit ", i), SpaceKey: "ENG"})
+	}
+	kept := func(c *tools.Config) { c.CursorKey = []byte("01234567890123456789012345678901") }
+	_, out := newDesk(t, site, kept).ok("search", args{"query": "hit", "limit": 5})
+	after := newDesk(t, site, kept)
+	_, second := after.ok("search", args{"query": "hit", "limit": 5, "cursor": out["next_cursor"]})
+	assert.Equal(t, "505", second["results"].([]any)[0].(map[string]any)["page_id"])
+	asked := len(site.calls)
+	after.who.AccountID = "u-bob"
+	after.fails("input.cursor", "search", args{"query": "hit", "cursor": out["next_cursor"]})
 	assert.Len(t, site.calls, asked)
 }
 

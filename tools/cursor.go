@@ -12,13 +12,16 @@ import (
 // cursorBook makes and reads cursors. A cursor is base64url(tag | position):
 // the tag authenticates the position together with principal, tool, site and
 // arguments, so a cursor is worth nothing to anybody else, for anything else.
-// The key lives as long as the process.
 type cursorBook struct{ key []byte }
 
 const cursorTag = 16
 
-func newCursorBook(random io.Reader) (cursorBook, error) {
-	key := make([]byte, 32)
+// newCursorBook takes the key, or draws one.
+func newCursorBook(key []byte, random io.Reader) (cursorBook, error) {
+	if key != nil {
+		return cursorBook{key: key}, nil
+	}
+	key = make([]byte, 32)
 	_, err := io.ReadFull(random, key)
 	return cursorBook{key: key}, err
 }

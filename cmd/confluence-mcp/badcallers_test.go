@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,4 +151,37 @@ func TestACursorOfAnotherCallerIsRefused(t *testing.T) {
 		assert.Contains(t, got.Error.Next, "without cursor", name)
 		assert.Empty(t, got.Results, name)
 	}
+
+	s.stop()
+	s.start()
+	s.indexed()
+	assert.Equal(t, second.ids(), with(first.Next, ask+asAnn).ids(), "it outlives the process")
+	assert.Equal(t, "input.cursor", with(first.Next, ask+`"accessSettings":{"integrationId":1,"externalUserId":"u-bob"}`).Error.Kind)
+}
+
+// A cursor that query printed is one for the next process: no server is there to
+// remember it.
+func TestACursorFromTheShellGoesOn(t *testing.T) {
+	s := newStand(t)
+	s.indexed()
+	s.stop()
+	run := func(args ...string) (hits []string, more []string) {
+		out, err := s.command(append([]string{"query", "*", "--as", "first:u-ann"}, args...)...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		for _, hit := range regexp.MustCompile(`(?m)^\d+\. (.*)  \[`).FindAllStringSubmatch(string(out), -1) {
+			hits = append(hits, hit[1])
+		}
+		said := regexp.MustCompile(`(?m)^more: (.*)$`).FindStringSubmatch(string(out))
+		require.Len(t, said, 2, "%s", out)
+		return hits, strings.Fields(said[1])
+	}
+	three, _ := run("--limit", "3")
+	require.Len(t, three, 3)
+	one, more := run("--limit", "1")
+	two, last := run(more...)
+	rest, _ := run(last...)
+	assert.Equal(t, three, slices.Concat(one, two, rest))
+	out, err := s.command(append([]string{"query", "*", "--as", "first:u-bob"}, more...)...).CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "does not belong to this call")
 }

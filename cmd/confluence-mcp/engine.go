@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +40,7 @@ type engine struct {
 	vault    *vault
 	links    *links                  // by OAuth
 	copy     *copying                // of Confluence
+	cursors  []byte                  // what the keys of cursors are made of; nil: they end with the process
 	people   map[string]*rest.Client // own clients by any name of the person; the demo has them for everybody
 	opening  sync.WaitGroup
 	profiles *reload.Reloader
@@ -57,6 +60,7 @@ func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
 	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, cmp.Or(p.patience, patienceOfCallers)))}
 	e.copy, e.vault = &copying{live: e.sites, notice: func(ctx context.Context, integration string) string { return e.notice(ctx, integration, p.now()) }}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
 	precious.SealWith(e.vault)
+	e.keepCursors(ctx)
 	if err := errors.Join(e.loadProfiles(p.now), p.openLinks(ctx, e), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
 		return nil, errors.Join(err, precious.Close())
 	}
@@ -108,6 +112,27 @@ func (e *engine) knownProfile(name string) error {
 		return nil
 	}
 	return unknownProfile(name, set.Names())
+}
+
+// keepCursors has cursors outlive the process. Without the key of this folder
+// everything else goes on.
+func (e *engine) keepCursors(ctx context.Context) {
+	key, err := e.precious.CursorKey(ctx)
+	if err != nil {
+		e.logger.Warn("the key of cursors cannot be read or kept: a cursor ends with this process", "err", err)
+		return
+	}
+	e.cursors = key
+}
+
+// cursorKey is the key of one kind of cursors.
+func (e *engine) cursorKey(of string) []byte {
+	if e.cursors == nil {
+		return nil
+	}
+	mac := hmac.New(sha256.New, e.cursors)
+	mac.Write([]byte("cursors of " + of)) // it never fails
+	return mac.Sum(nil)
 }
 
 // clientConfig is what the clients of all integrations share.
@@ -172,7 +197,7 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 		decider = readOnly{decider}
 	}
 	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: decider, Log: e.precious, Changes: e.precious, Logger: e.logger, Now: now, Spaces: e.sites.Spaces,
-		Approver: e.desk, Taints: tainted, Budget: allowance{book: book, profiles: e.profiles}})
+		CursorKey: e.cursorKey("tools"), Approver: e.desk, Taints: tainted, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }

@@ -146,7 +146,7 @@ func (c *copied) open(ctx context.Context, e *engine, now func() time.Time) erro
 	if c.index, err = index.Open(ctx, index.Config{Dir: e.cfg.DataDir, Log: c.mirror.Follower(), Now: now, Logger: e.logger}); err != nil {
 		return err
 	}
-	c.retrieve, err = retrieve.New(retrieve.Config{Mirror: c.mirror, Index: c.index, Integrations: e.sites.Integrations, Refresh: e.sites.Refresh, Now: now, Logger: e.logger})
+	c.retrieve, err = retrieve.New(retrieve.Config{Mirror: c.mirror, Index: c.index, Integrations: e.sites.Integrations, Refresh: e.sites.Refresh, CursorKey: e.cursorKey("searches"), Now: now, Logger: e.logger})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strconv"
 	"time"
@@ -39,7 +38,9 @@ type Config struct {
 	Refresh func(ctx context.Context, integration int64, who string) error
 	Now     func() time.Time
 	Logger  *slog.Logger // nil: nothing is logged
-	Random  io.Reader    // the key of cursors; nil: crypto/rand
+	// CursorKey is the 32 bytes cursors are sealed with; nil: drawn, and cursors
+	// end with the engine.
+	CursorKey []byte
 }
 
 // Engine answers questions. It is safe for concurrent use.
@@ -57,22 +58,18 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Random == nil {
-		cfg.Random = rand.Reader
+	if cfg.CursorKey == nil {
+		cfg.CursorKey = make([]byte, 32)
+		_, _ = rand.Read(cfg.CursorKey) // it never fails
 	}
-	cursors, err := sealing(cfg.Random)
+	cursors, err := sealing(cfg.CursorKey)
 	if err != nil {
-		return nil, fmt.Errorf("retrieve: draw a key: %w", err)
+		return nil, fmt.Errorf("retrieve: Config.CursorKey: %w", err)
 	}
 	return &Engine{cfg: cfg, cursors: cursors, members: members{read: map[member]time.Time{}}}, nil
 }
 
-// sealing is AES-256-GCM with a key of its own: cursors end with the program.
-func sealing(random io.Reader) (cipher.AEAD, error) {
-	key := make([]byte, 32)
-	if _, err := io.ReadFull(random, key); err != nil {
-		return nil, err
-	}
+func sealing(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
