@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"io/fs"
 	"math"
@@ -200,6 +201,43 @@ func TestACorruptDatabaseIsLoudAndShowsNothingWrong(t *testing.T) {
 	aside, err := filepath.Glob(s.file(mirror.File + "*"))
 	require.NoError(t, err)
 	assert.Greater(t, len(aside), 3, "what was damaged is kept aside: %v", aside)
+}
+
+// Row 47, in a place that only a sync reads: it fails loudly each time, until the
+// server is started again; then the file is put aside and everything read anew.
+func TestDamageOnlyASyncFindsIsPutAside(t *testing.T) {
+	s := newStand(t)
+	whole := s.indexed()
+	s.stop()
+	db, err := sql.Open("sqlite", s.file(mirror.File))
+	require.NoError(t, err)
+	var size, at int64
+	require.NoError(t, db.QueryRow("PRAGMA page_size").Scan(&size))
+	require.NoError(t, db.QueryRow("SELECT rootpage FROM sqlite_schema WHERE name = 'attachment'").Scan(&at))
+	require.NoError(t, db.Close())
+	f, err := os.OpenFile(s.file(mirror.File), os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte{0x5a}, int(size)), (at-1)*size)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	s.start()
+	require.Eventually(t, func() bool {
+		_, text := s.ask("GET", "/api/integrations/first", adminKey, "")
+		return strings.Contains(text, `"state":"store_failed"`) && strings.Contains(text, `"code":"store.damaged"`)
+	}, 30*time.Second, tick, "%s", s.log)
+	out, err := s.command("sync", "--full").CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "Start the program again")
+	assert.Equal(t, whole.raw, s.query(pump).raw, "what is sound is shown")
+
+	s.stop()
+	s.start()
+	s.synced("first", "second")
+	require.Eventually(t, func() bool { return s.query(pump).raw == whole.raw }, 30*time.Second, tick, "%s", s.log)
+	assert.Contains(t, s.log.String(), "the mirror was damaged; a new one is filled from Confluence")
+	assert.NoFileExists(t, s.file(mirror.File+".damaged"))
+	require.NoError(t, s.command("mirror", "check").Run())
 }
 
 // What cannot be read again is never put aside by itself: a server without its

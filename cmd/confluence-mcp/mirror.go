@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
 )
@@ -32,8 +33,8 @@ func (p program) mirrorCheckCommand() *cobra.Command {
 	c := &cobra.Command{Use: "check", Short: "Read the whole mirror and compare the index with it, both directions",
 		Long: `Read every row of the mirror against its checksum and compare the index with it:
 every row is a document, every document a row. Nothing is repaired. Exit code 1:
-something is not as it should be; sync --full reads rows again, mirror
-rebuild-index the index.`,
+something is not as it should be, and it says what to do: sync --full reads rows
+again, mirror rebuild-index the index, a restart puts a damaged file aside.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.withCopy(c.Context(), at, func(ctx context.Context, _ *engine, open *copied) error { return p.mirrorCheck(ctx, open, asJSON) })
 		}}
@@ -63,7 +64,12 @@ func (p program) mirrorCheck(ctx context.Context, open *copied, asJSON bool) err
 			out.Index.Rows, out.Index.Documents, len(out.Index.Missing), len(out.Index.Extra), len(out.Index.Twice), len(out.Index.Stale))
 	}
 	if err == nil && !out.Sound {
-		err = &exitError{exitFailed, errors.New("the mirror is not sound; run: confluence-mcp mirror rebuild-index, and confluence-mcp sync --full")}
+		next := "Run: confluence-mcp mirror rebuild-index, and confluence-mcp sync --full."
+		var known *confluence.Error
+		if errors.As(broken, &known) {
+			next = known.Next
+		}
+		err = &exitError{exitFailed, errors.New("the mirror is not sound. " + next)}
 	}
 	return err
 }

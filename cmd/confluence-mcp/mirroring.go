@@ -185,7 +185,7 @@ func (e *engine) openMirror(ctx context.Context, now func() time.Time) (*mirror.
 	if err != nil {
 		return nil, err
 	}
-	e.logger.Error("the mirror was damaged; a new one is filled from Confluence", "aside", aside, "err", known)
+	e.logger.Error("the mirror was damaged; a new one is filled from Confluence", "aside", aside, "err", known, "cause", known.Err)
 	return mirror.Open(ctx, cfg)
 }
 

@@ -68,12 +68,12 @@ func (m *Mirror) commit(ctx context.Context, op string, fn func(*batch) error) e
 	defer m.mu.Unlock()
 	if m.stale {
 		if err := m.load(ctx); err != nil {
-			return failure(op, err)
+			return m.failure(op, err)
 		}
 	}
 	tx, err := m.write.BeginTx(ctx, nil)
 	if err != nil {
-		return failure(op, err)
+		return m.failure(op, err)
 	}
 	b := &batch{Tx: tx, ctx: ctx, logged: map[uint32]bool{}, stmts: map[string]*sql.Stmt{}}
 	epoch := m.published.Load().snapshot.Epoch() + 1
@@ -82,7 +82,7 @@ func (m *Mirror) commit(ctx context.Context, op string, fn func(*batch) error) e
 		err = b.exec("UPDATE state SET epoch = ?", epoch)
 	}
 	if err != nil {
-		return failure(op, errors.Join(err, tx.Rollback()))
+		return m.failure(op, errors.Join(err, tx.Rollback()))
 	}
 	for _, change := range b.rights {
 		change(m.forest)
@@ -90,10 +90,10 @@ func (m *Mirror) commit(ctx context.Context, op string, fn func(*batch) error) e
 	next := m.forest.Snapshot(epoch)
 	if err := tx.Commit(); err != nil {
 		m.stale = true // whether it took place is what the file says
-		return failure(op, errors.Join(err, m.load(context.WithoutCancel(ctx))))
+		return m.failure(op, errors.Join(err, m.load(context.WithoutCancel(ctx))))
 	}
 	m.publish(next)
-	return failure(op, m.checkpoint(ctx))
+	return m.failure(op, m.checkpoint(ctx))
 }
 
 func (m *Mirror) publish(s *guard.Snapshot) {

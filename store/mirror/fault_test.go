@@ -2,7 +2,10 @@ package mirror_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -216,6 +219,65 @@ func TestDamagedFilesAreReportedAndPutAside(t *testing.T) {
 			assert.True(t, b.sees("bob", "1"))
 		})
 	}
+}
+
+// Row 47, in places that opening the file does not read: whoever comes upon them
+// is told to start again, and then the file is put aside though it opens.
+func TestDamageFoundAtWorkIsPutAside(t *testing.T) {
+	for _, table := range []string{"page", "body", "label", "attachment", "change"} {
+		t.Run(table, func(t *testing.T) {
+			dir := spoiled(t, func(path string) error { return breakTable(path, table) })
+			m, err := mirror.Open(context.Background(), mirror.Config{Dir: dir, Now: noon})
+			require.NoError(t, err)
+			b := &box{Mirror: m, t: t, ctx: context.Background(), dir: dir}
+			p := b.begin()
+			require.NoError(t, p.Observe(tree()...))
+			_, err = p.Tighten(b.ctx, true)
+			require.NoError(t, err)
+			for range 2 {
+				_, err = p.Put(b.ctx, []mirror.Content{content("1", 2)}, "m")
+				var said *confluence.Error
+				require.ErrorAs(t, err, &said)
+				assert.Equal(t, "store.damaged", said.StableCode())
+				assert.Contains(t, said.Next, "Start the program again")
+			}
+			_, err = b.Page(b.ctx, who("bob"), mirror.Ref{ID: "2"})
+			assert.Equal(t, confluence.NotFound, confluence.KindOf(err), "nothing hidden is shown meanwhile")
+			require.NoError(t, m.Close())
+
+			for range 2 {
+				_, err = mirror.Open(b.ctx, mirror.Config{Dir: dir, Now: noon})
+				require.Equal(t, "store.damaged", code(t, err))
+			}
+			aside, err := mirror.Quarantine(dir, noon())
+			require.NoError(t, err)
+			assert.FileExists(t, aside)
+			b = open(t, dir)
+			b.people()
+			b.sync(1, tree()...)
+			assert.True(t, b.sees("bob", "1"))
+			assert.NoError(t, b.Check(b.ctx))
+		})
+	}
+}
+
+// breakTable overwrites the first page of a table.
+func breakTable(path, table string) error {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	var size, at int64
+	err = errors.Join(db.QueryRow("PRAGMA page_size").Scan(&size), db.QueryRow("SELECT rootpage FROM sqlite_schema WHERE name = ?", table).Scan(&at), db.Close())
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0x5a}, int(size)), (at-1)*size)
+	return errors.Join(err, f.Close())
 }
 
 // spoiled is a data folder whose mirror was closed properly and then spoiled.

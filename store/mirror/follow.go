@@ -32,7 +32,7 @@ func (f *Follower) Changes(ctx context.Context, after int64, limit int) ([]Chang
 		out = append(out, c)
 		return err
 	})
-	return out, failure("follow", err)
+	return out, f.m.failure("follow", err)
 }
 
 // Range gives the number before the first change that is kept and the number of
@@ -40,7 +40,7 @@ func (f *Follower) Changes(ctx context.Context, after int64, limit int) ([]Chang
 func (f *Follower) Range(ctx context.Context) (before, last int64, err error) {
 	err = f.m.read.QueryRowContext(ctx, `SELECT COALESCE((SELECT MIN(seq) - 1 FROM change), seq.n), seq.n
 		FROM (SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'change'), 0) AS n) AS seq`).Scan(&before, &last)
-	return before, last, failure("follow", err)
+	return before, last, f.m.failure("follow", err)
 }
 
 // Trim forgets changes up to a number.
@@ -66,7 +66,7 @@ func (f *Follower) All(ctx context.Context, after uint32, limit int) ([]Page, er
 func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page, error) {
 	tx, err := f.m.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return nil, failure("follow", err)
+		return nil, f.m.failure("follow", err)
 	}
 	r := &reading{Tx: tx, ctx: ctx, m: f.m}
 	var out []Page
@@ -97,5 +97,5 @@ func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page
 		}
 		return nil
 	}()
-	return out, failure("follow", errors.Join(err, tx.Rollback()))
+	return out, f.m.failure("follow", errors.Join(err, tx.Rollback()))
 }

@@ -20,7 +20,7 @@ func (w *Writer) Integration(ctx context.Context, id int64) (guard.Integration, 
 	if errors.Is(err, sql.ErrNoRows) || err == nil && (!bytes.Equal(hash, rowHash(id, v)) || json.Unmarshal([]byte(v), &i) != nil) {
 		return guard.Integration{}, nil
 	}
-	return i, failure("read integration", err)
+	return i, w.m.failure("read integration", err)
 }
 
 // Integrations lists the ids of all integrations that have a rule or rows.
@@ -33,5 +33,5 @@ func (w *Writer) Integrations(ctx context.Context) ([]int64, error) {
 		out = append(out, id)
 		return err
 	})
-	return out, failure("list integrations", err)
+	return out, w.m.failure("list integrations", err)
 }

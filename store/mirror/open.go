@@ -50,6 +50,7 @@ type Mirror struct {
 	read   *sql.DB
 	cache  guard.Cache
 	health Damage
+	marked atomic.Bool          // the file is known to be damaged
 	stmts  map[string]*sql.Stmt // prepared for reading, by their text
 
 	mu     sync.Mutex // of the writer
@@ -82,13 +83,17 @@ type Damage struct {
 // Open opens or makes the mirror and loads the rights of every node.
 //
 // Kind Invalid when a newer program made it; kind Unavailable with code
-// "store.damaged" when it is no sound database (see [Quarantine]), with code
-// "store.unavailable" when it cannot be opened or written.
+// "store.damaged" when it is no sound database, or was none when it was used last
+// (see [Quarantine]), with code "store.unavailable" when it cannot be opened or
+// written.
 func Open(ctx context.Context, cfg Config) (*Mirror, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, failure("open", err)
 	}
 	path := filepath.Join(cfg.Dir, File)
+	if why, err := os.ReadFile(path + unsound); err == nil {
+		return nil, damaged("open", beginAnew, errors.New(string(why)))
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err == nil {
 		err = errors.Join(f.Chmod(0o600), f.Close())
@@ -157,14 +162,15 @@ func (m *Mirror) Damaged() Damage { return m.health }
 // body. Kind Unavailable with code "store.damaged" at the first damage.
 func (m *Mirror) Check(ctx context.Context) error {
 	if m.health != (Damage{}) {
-		return damaged("check", fmt.Errorf("rows of rights: %+v", m.health))
+		return damaged("check", readAgain, fmt.Errorf("rows of rights: %+v", m.health))
 	}
 	var verdict string
 	if err := m.read.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
-		return failure("check", err)
+		return m.failure("check", err)
 	}
 	if verdict != "ok" {
-		return damaged("check", errors.New(verdict))
+		err := errors.New(verdict)
+		return m.mark(damaged("check", beginAnew, err), err)
 	}
 	return m.checkBodies(ctx)
 }
@@ -172,7 +178,7 @@ func (m *Mirror) Check(ctx context.Context) error {
 func (m *Mirror) checkBodies(ctx context.Context) error {
 	rows, err := m.read.QueryContext(ctx, "SELECT node, storage, text, hash FROM body")
 	if err != nil {
-		return failure("check", err)
+		return m.failure("check", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -180,13 +186,13 @@ func (m *Mirror) checkBodies(ctx context.Context) error {
 		var storage, text string
 		var hash []byte
 		if err := rows.Scan(&node, &storage, &text, &hash); err != nil {
-			return failure("check", err)
+			return m.failure("check", err)
 		}
 		if !sound(hash, node, storage, text) {
-			return damaged("check", fmt.Errorf("body of node %d", node))
+			return damaged("check", readAgain, fmt.Errorf("body of node %d", node))
 		}
 	}
-	return failure("check", rows.Err())
+	return m.failure("check", rows.Err())
 }
 
 // Quarantine puts a damaged mirror aside, so that a new one can be opened in its
@@ -198,6 +204,9 @@ func Quarantine(dir string, now time.Time) (string, error) {
 		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", failure("quarantine", err)
 		}
+	}
+	if err := os.Remove(path + unsound); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", failure("quarantine", err)
 	}
 	return aside, nil
 }
@@ -213,6 +222,43 @@ const (
 	damagedMessage = "the mirror's file is damaged"
 )
 
+// What to do about damage: of rows, which a pass writes again, and of the file.
+const (
+	readAgain = "Read it from Confluence again: confluence-mcp sync --full."
+	beginAnew = "Start the program again: it puts the file aside and reads everything from Confluence anew."
+)
+
+// unsound is behind the name of a file that turned out to be damaged while it
+// was used: what Open reads of it may be sound.
+const unsound = ".damaged"
+
+// failure is the function of that name for whoever has the file open: when it is
+// damaged as a file, the next Open knows.
+func (m *Mirror) failure(op string, err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && isDamage(e) {
+		return m.mark(failure(op, err), err)
+	}
+	return failure(op, err)
+}
+
+// mark leaves word beside the file, why it is damaged.
+func (m *Mirror) mark(damage, why error) error {
+	if !m.marked.CompareAndSwap(false, true) {
+		return damage
+	}
+	if err := os.WriteFile(m.path+unsound, []byte(why.Error()), 0o600); err != nil {
+		m.marked.Store(false)
+		return errors.Join(damage, err)
+	}
+	return damage
+}
+
+func isDamage(e *sqlite.Error) bool {
+	code := e.Code() & primaryCode
+	return code == sqliteCorrupt || code == sqliteNotADB
+}
+
 // failure makes an *Error of what a database says; nil stays nil.
 func failure(op string, err error) error {
 	if err == nil {
@@ -224,10 +270,10 @@ func failure(op string, err error) error {
 	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		switch e.Code() & primaryCode {
-		case sqliteCorrupt, sqliteNotADB:
-			return damaged(op, err)
-		case sqliteFull:
+		switch {
+		case isDamage(e):
+			return damaged(op, beginAnew, err)
+		case e.Code()&primaryCode == sqliteFull:
 			return &confluence.Error{Kind: confluence.Unavailable, Code: fullCode, Op: op, Ref: File, Err: err,
 				Message: "the mirror cannot grow: the disk is full", Next: "Make room on the disk; reading goes on meanwhile."}
 		}
@@ -236,9 +282,9 @@ func failure(op string, err error) error {
 		Message: "the mirror cannot be used", Next: "Check that the data folder exists, is yours, is not full and is not on a network drive."}
 }
 
-func damaged(op string, err error) error {
+func damaged(op, next string, err error) error {
 	return &confluence.Error{Kind: confluence.Unavailable, Code: damagedCode, Op: op, Ref: File, Err: err,
-		Message: damagedMessage, Next: "Put it aside and let it be built again: confluence-mcp sync --full."}
+		Message: damagedMessage, Next: next}
 }
 
 func isFull(err error) bool {

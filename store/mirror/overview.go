@@ -35,7 +35,7 @@ func (w *Writer) Spaces(ctx context.Context, integration int64) ([]Swept, error)
 		out = append(out, s)
 		return err
 	})
-	return out, failure("list spaces", err)
+	return out, w.m.failure("list spaces", err)
 }
 
 // Sealed counts the nodes of an integration that admit nobody, or whose list
@@ -50,14 +50,14 @@ func (w *Writer) Sealed(ctx context.Context, integration int64) (map[string]int,
 		out[cause] = n
 		return err
 	})
-	return out, failure("count sealed nodes", err)
+	return out, w.m.failure("count sealed nodes", err)
 }
 
 // People lists every user the mirror knows of an integration; one whose row is
 // damaged is left out.
 func (w *Writer) People(ctx context.Context, integration int64) ([]Person, error) {
 	out, err := w.persons(ctx, "integration = ? ORDER BY id", integration)
-	return out, failure("list users", err)
+	return out, w.m.failure("list users", err)
 }
 
 // persons are the users of some rows; those whose row is damaged are left out.

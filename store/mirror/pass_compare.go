@@ -35,7 +35,7 @@ func (p *Pass) Outdated(ctx context.Context, listed []Listed, since time.Time) (
 	}
 	files, err := p.files(ctx, want)
 	if err != nil {
-		return nil, nil, failure("compare content", err)
+		return nil, nil, p.m.failure("compare content", err)
 	}
 	rows, err := p.m.read.QueryContext(ctx, "SELECT n.id, p.version, p.title, p.position, p.labels, p.read FROM node n JOIN page p ON p.node = n.idx WHERE n.space = ?", p.space.idx)
 	err = eachRow(rows, err, func(r *sql.Rows) error {
@@ -62,7 +62,7 @@ func (p *Pass) Outdated(ctx context.Context, listed []Listed, since time.Time) (
 	}
 	slices.Sort(changed)
 	slices.Sort(old)
-	return changed, old, failure("compare content", err)
+	return changed, old, p.m.failure("compare content", err)
 }
 
 // files counts and compares the stored attachments of the space: true where
@@ -120,7 +120,7 @@ func (p *Pass) Missing(ctx context.Context) ([]string, error) {
 		}
 		return err
 	})
-	return out, failure("compare nodes", err)
+	return out, p.m.failure("compare nodes", err)
 }
 
 // Laxer reports whether the observations admit anybody to known nodes whom the
@@ -152,7 +152,7 @@ func (p *Pass) Laxer(ctx context.Context) (bool, error) {
 			return err
 		})
 	}
-	return laxer, failure("compare rights", err)
+	return laxer, p.m.failure("compare rights", err)
 }
 
 const comparedNodes = `SELECT n.idx, n.integration, n.id, n.type, n.space, n.parent, n.state, n.clause, n.gone, n.hash, n.cause, coalesce(up.id, '')

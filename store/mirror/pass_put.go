@@ -135,7 +135,7 @@ func (p *Pass) Unread(ctx context.Context, versions map[string]int) ([]string, e
 			out = append(out, id)
 		}
 	}
-	return out, failure("compare versions", err)
+	return out, p.m.failure("compare versions", err)
 }
 
 func (b *batch) putContent(idx uint32, c *Content, digest []byte, read int64) error {

@@ -83,26 +83,26 @@ func (m *Mirror) once(ctx context.Context, op string, who identity.Caller, fn fu
 	for {
 		tx, err := m.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 		if err != nil {
-			return failure(op, err)
+			return m.failure(op, err)
 		}
 		var epoch uint64
 		if err := tx.StmtContext(ctx, m.stmts[epochQuery]).QueryRowContext(ctx).Scan(&epoch); err != nil {
-			return failure(op, errors.Join(err, tx.Rollback()))
+			return m.failure(op, errors.Join(err, tx.Rollback()))
 		}
 		now := m.published.Load()
 		if now.snapshot.Epoch() == epoch {
 			at := m.now()
 			r := &reading{Tx: tx, ctx: ctx, m: m, who: who, at: at, view: m.view(now.snapshot, who, at)}
-			return failure(op, errors.Join(fn(r), tx.Rollback()))
+			return m.failure(op, errors.Join(fn(r), tx.Rollback()))
 		}
 		if err := tx.Rollback(); err != nil {
-			return failure(op, err)
+			return m.failure(op, err)
 		}
 		if now.snapshot.Epoch() < epoch { // committed, to be published in a moment
 			select {
 			case <-now.next:
 			case <-ctx.Done():
-				return failure(op, ctx.Err())
+				return m.failure(op, ctx.Err())
 			}
 		}
 	}
@@ -201,7 +201,7 @@ func (r *reading) body(p *Page) error {
 		return err
 	}
 	if !sound(hash, p.Index, p.Body, p.Text) {
-		return damaged("read body", fmt.Errorf("node %d", p.Index))
+		return damaged("read body", readAgain, fmt.Errorf("node %d", p.Index))
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (w *Writer) Person(ctx context.Context, integration int64, who string) (Per
 	for _, by := range []string{"id = ?", "username = ? AND username <> ''", "email = ? AND email <> ''"} {
 		found, err := w.persons(ctx, "integration = ? AND "+by+" LIMIT 2", integration, who)
 		if err != nil {
-			return Person{}, failure("find user", err)
+			return Person{}, w.m.failure("find user", err)
 		}
 		if len(found) == 1 {
 			return found[0], nil
@@ -107,7 +107,7 @@ func (w *Writer) Mark(ctx context.Context, integration int64, name string) (stri
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
-	return v, failure("read mark", err)
+	return v, w.m.failure("read mark", err)
 }
 
 // DropIntegration removes everything of an integration: rows, rights, marks.
