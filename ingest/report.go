@@ -71,6 +71,17 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	}{report(r), r.Took.Milliseconds()})
 }
 
+// MarshalJSON bounds the problems: the mirror keeps it.
+func (r spaceReport) MarshalJSON() ([]byte, error) {
+	type report spaceReport
+	left := max(0, len(r.Problems)-mostProblems)
+	r.Problems = r.Problems[:len(r.Problems)-left]
+	return json.Marshal(struct {
+		report
+		Left int `json:"problems_left_out,omitempty"`
+	}{report(r), left})
+}
+
 const mostProblems = 200
 
 func (r *Report) problem(p Problem) {

@@ -182,14 +182,18 @@ func (x *Index) fill(ctx context.Context, to *shelf) error {
 	})
 }
 
-// catchUp reads the log from the index's number to its end.
+// catchUp reads the log from the index's number to its end. What was read by many
+// calls is forgotten at once.
 func (x *Index) catchUp(ctx context.Context, to *shelf) error {
 	seq, ok := to.seq()
 	if !ok {
 		return errShape
 	}
-	from := seq
-	err := x.write(ctx, to, func(b *batch) (bool, error) {
+	before, _, err := x.cfg.Log.Range(ctx)
+	if err != nil {
+		return err
+	}
+	err = x.write(ctx, to, func(b *batch) (bool, error) {
 		changes, err := x.cfg.Log.Changes(ctx, seq, batchChanges)
 		if err != nil {
 			return false, err
@@ -216,7 +220,7 @@ func (x *Index) catchUp(ctx context.Context, to *shelf) error {
 		}
 		return len(changes) == batchChanges, nil
 	})
-	if err != nil || seq-from < keptChanges {
+	if err != nil || seq-before < keptChanges {
 		return err
 	}
 	return x.cfg.Log.Trim(ctx, seq)

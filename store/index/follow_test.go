@@ -29,6 +29,21 @@ func TestFollowTrimsWhatItHasRead(t *testing.T) {
 	require.NoError(t, x.Follow(t.Context()), "a trimmed log is no reason to begin anew")
 }
 
+// TestALogReadInSmallStepsIsTrimmed: a sync wakes the index after every batch, so
+// that it never reads many changes at once.
+func TestALogReadInSmallStepsIsTrimmed(t *testing.T) {
+	log := newPages(some(10)...)
+	x := followed(t, log)
+	most := 0
+	for range 300 {
+		log.put(some(10)...)
+		require.NoError(t, x.Follow(t.Context()))
+		most = max(most, len(log.changes))
+	}
+	assert.Less(t, most, 1000)
+	sound(t, x)
+}
+
 func TestAnAncestorNarrows(t *testing.T) {
 	log := newPages(some(6)...)
 	r := newRights(t, 6)

@@ -159,7 +159,8 @@ func (p *Pass) order(op string) error {
 	return invalid(op, "a pass goes observe, tighten, put, loosen, end")
 }
 
-// End closes the pass. The report is for people, and JSON.
+// End closes the pass, and forgets those before it over the space. The report is
+// for people, and JSON.
 func (p *Pass) End(ctx context.Context, report string) error {
 	if p.phase == ended {
 		return p.order("end pass")
@@ -167,6 +168,9 @@ func (p *Pass) End(ctx context.Context, report string) error {
 	complete := p.phase == loosened
 	p.phase = ended
 	return p.m.commit(ctx, "end pass", func(b *batch) error {
+		if err := b.exec("DELETE FROM pass WHERE space = ? AND id < ?", p.space.idx, p.id); err != nil {
+			return err
+		}
 		return b.exec("UPDATE pass SET ended = ?, complete = ?, report = ? WHERE id = ?", micros(p.m.now()), complete, report, p.id)
 	})
 }

@@ -283,3 +283,18 @@ func TestABatchIsComparedWithWhatIsStored(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"4"}, old, "the others were read again now")
 }
+
+// TestOnlyTheLastPassIsKept: a space is passed over for years.
+func TestOnlyTheLastPassIsKept(t *testing.T) {
+	b := fresh(t)
+	for version := range 4 {
+		b.sync(version+1, tree()...)
+	}
+	other, err := b.Writer().Begin(b.ctx, 1, confluence.Space{ID: "200", Key: "OTHER"})
+	require.NoError(t, err)
+	require.NoError(t, other.End(b.ctx, "{}"))
+	b.sync(5, tree()...)
+	n, err := mirror.Count(b.Mirror, "pass")
+	require.NoError(t, err)
+	assert.Equal(t, 2, n, "one of each space")
+}
