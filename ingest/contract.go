@@ -48,6 +48,7 @@ type Mirror interface {
 	SetPeople(ctx context.Context, people []Person) error
 	SetGroups(ctx context.Context, groups []guard.Membership) error
 	DropGroup(ctx context.Context, integration int64, id string) error
+	Groups(ctx context.Context, integration int64) ([]guard.Membership, error)
 	Person(ctx context.Context, integration int64, who string) (Person, error)
 	People(ctx context.Context, integration int64) ([]Person, error)
 	Mark(ctx context.Context, integration int64, name string) (string, error)

@@ -188,3 +188,35 @@ func TestManyGroups(t *testing.T) {
 	b.pass(false)
 	b.clean()
 }
+
+// groups are the names of those the mirror knows, by id.
+func (b *box) groups() map[string]string {
+	b.t.Helper()
+	all, err := b.Writer().Groups(b.t.Context(), 1)
+	require.NoError(b.t, err)
+	out := map[string]string{}
+	for _, g := range all {
+		out[g.ID] = g.Name
+	}
+	return out
+}
+
+// Which groups there are, and what they are called, is known to every pass, with
+// many of them and after a restart too.
+func TestGroupsAreRenamedAndGoneWithoutAFullPass(t *testing.T) {
+	b := newBox(t, nil)
+	for i := range 120 {
+		b.Apply(line(`{"kind":"group","id":"g-more%d","name":"more %d"}`, i, i))
+	}
+	b.pass(true)
+	require.Equal(t, "more 5", b.groups()["g-more5"])
+	b.Apply(`{"kind":"group","id":"g-more5","name":"fewer"}`, `{"kind":"delete","id":"g-more6"}`)
+	b.pass(false)
+	assert.Equal(t, "fewer", b.groups()["g-more5"])
+	assert.NotContains(t, b.groups(), "g-more6")
+
+	b.Apply(`{"kind":"delete","id":"g-more7"}`)
+	b.sync = b.newSync()
+	b.pass(false)
+	assert.NotContains(t, b.groups(), "g-more7")
+}

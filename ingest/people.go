@@ -16,36 +16,36 @@ const (
 	callerAge    = 15 * time.Minute // memberships of a caller are never older
 	callerMemory = 24 * time.Hour   // how long somebody who asked is one of the callers
 	manyGroups   = 100              // with more than these, or
-	manyPeople   = 2000             // more than these, members are read by full passes only
+	manyPeople   = 2000             // more than these, members are read by full passes only; groups by all
 	mostRechecks = 50
 	fewCallers   = 10 // so many are asked about before every batch of changed pages
 	mostNames    = 100_000
 	usersAtOnce  = 100
 )
 
-// roster is one reading of all groups and their members.
+// roster is one reading of the members of all groups.
 type roster struct {
 	at      time.Time
-	groups  []confluence.Group
 	members map[string][]string // groups by user
 	users   map[string]confluence.User
 	failed  map[string]error // groups whose members could not be read
 }
 
-// readRoster reads every group and who is in it; nil when all is false and
-// there are too many groups to do so.
-func (s *Sync) readRoster(ctx context.Context, all bool) (*roster, error) {
-	r := &roster{at: s.cfg.Now(), members: map[string][]string{}, users: map[string]confluence.User{}, failed: map[string]error{}}
-	err := everyPage(ctx, func(p confluence.Paging) (string, error) {
+// listGroups reads which groups there are.
+func (s *Sync) listGroups(ctx context.Context) (out []confluence.Group, err error) {
+	err = everyPage(ctx, func(p confluence.Paging) (string, error) {
 		l, err := s.cfg.Source.Groups(ctx, p)
-		r.groups = append(r.groups, l.Items...)
+		out = append(out, l.Items...)
 		return l.Next, err
 	})
-	if err != nil || !all && len(r.groups) > manyGroups {
-		return nil, err
-	}
+	return out, err
+}
+
+// readRoster reads who is in groups.
+func (s *Sync) readRoster(ctx context.Context, groups []confluence.Group) (*roster, error) {
+	r := &roster{at: s.cfg.Now(), members: map[string][]string{}, users: map[string]confluence.User{}, failed: map[string]error{}}
 	var mu sync.Mutex
-	err = each(ctx, r.groups, func(ctx context.Context, g confluence.Group) error {
+	err := each(ctx, groups, func(ctx context.Context, g confluence.Group) error {
 		var members []confluence.User
 		err := everyPage(ctx, func(p confluence.Paging) (string, error) {
 			l, err := s.cfg.Source.GroupMembers(ctx, g.ID, p)
@@ -137,22 +137,27 @@ func (c *census) open(ctx context.Context, full bool, report *Report) error {
 	for _, p := range known {
 		c.known[p.ID] = p
 	}
-	full = full || len(known) == 0
-	if full || len(known) <= manyPeople {
-		if c.first, err = c.s.readRoster(ctx, full); err != nil {
-			return err
-		}
+	groups, err := c.s.listGroups(ctx)
+	if err != nil {
+		return err
 	}
-	if c.first == nil {
+	if err := c.s.registerGroups(ctx, groups); err != nil {
+		return err
+	}
+	report.Groups = len(groups)
+	if full = full || len(known) == 0; !full && (len(groups) > manyGroups || len(known) > manyPeople) {
 		return c.callers(ctx, true)
 	}
-	if err := c.s.registerGroups(ctx, c.first, report); err != nil {
+	if c.first, err = c.s.readRoster(ctx, groups); err != nil {
 		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.first.failed)) {
+		report.problem(Problem{Code: "group", Text: "the members of group " + id + " could not be read: " + c.first.failed[id].Error()})
 	}
 	if err := c.s.accounts(ctx, c.first, append(slices.Collect(maps.Keys(c.known)), c.me.ID)); err != nil {
 		return err
 	}
-	report.Groups, report.People = len(c.first.groups), len(c.first.users)
+	report.People = len(c.first.users)
 	return c.publish(ctx, c.first, func(old Person, known bool, groups []string) []string {
 		if !known || old.CheckedAt.IsZero() {
 			return groups
@@ -169,7 +174,11 @@ func (c *census) close(ctx context.Context) error {
 	if !c.gains() {
 		return c.strangers(ctx)
 	}
-	second, err := c.s.readRoster(ctx, true)
+	groups, err := c.s.listGroups(ctx)
+	if err != nil {
+		return err
+	}
+	second, err := c.s.readRoster(ctx, groups)
 	if err != nil {
 		return err
 	}
@@ -268,26 +277,32 @@ func (s *Sync) person(u confluence.User, groups []string, at time.Time) Person {
 
 // registerGroups makes groups known before anybody is in them. A group that is
 // gone has no members any more; a list that is suddenly empty is not believed.
-func (s *Sync) registerGroups(ctx context.Context, r *roster, report *Report) error {
-	for _, id := range slices.Sorted(maps.Keys(r.failed)) {
-		report.problem(Problem{Code: "group", Text: "the members of group " + id + " could not be read: " + r.failed[id].Error()})
-	}
-	s.mu.Lock()
-	known := maps.Clone(s.groups)
-	s.mu.Unlock()
-	if len(r.groups) == 0 && len(known) > 0 {
-		return &confluence.Error{Kind: confluence.Unavailable, Op: "list groups", Message: "Confluence lists no groups where there were some"}
-	}
-	there := map[string]bool{}
-	all := make([]guard.Membership, 0, len(r.groups))
-	for _, g := range r.groups {
-		there[g.ID] = true
-		all = append(all, guard.Membership{Integration: s.cfg.Integration.ID, ID: g.ID, Name: g.Name})
-	}
-	if err := s.cfg.Mirror.SetGroups(ctx, all); err != nil {
+func (s *Sync) registerGroups(ctx context.Context, groups []confluence.Group) error {
+	known, err := s.cfg.Mirror.Groups(ctx, s.cfg.Integration.ID)
+	if err != nil {
 		return err
 	}
-	for id := range known {
+	if len(groups) == 0 && len(known) > 0 {
+		return &confluence.Error{Kind: confluence.Unavailable, Op: "list groups", Message: "Confluence lists no groups where there were some"}
+	}
+	names := make(map[string]string, len(known))
+	for _, g := range known {
+		names[g.ID] = g.Name
+	}
+	there := make(map[string]bool, len(groups))
+	var changed []guard.Membership
+	for _, g := range groups {
+		there[g.ID] = true
+		if name, is := names[g.ID]; !is || name != g.Name {
+			changed = append(changed, guard.Membership{Integration: s.cfg.Integration.ID, ID: g.ID, Name: g.Name})
+		}
+	}
+	if len(changed) > 0 {
+		if err := s.cfg.Mirror.SetGroups(ctx, changed); err != nil {
+			return err
+		}
+	}
+	for id := range names {
 		if !there[id] {
 			if err := s.cfg.Mirror.DropGroup(ctx, s.cfg.Integration.ID, id); err != nil {
 				return err
@@ -297,7 +312,7 @@ func (s *Sync) registerGroups(ctx context.Context, r *roster, report *Report) er
 	s.mu.Lock()
 	s.groups = there
 	s.mu.Unlock()
-	return s.superGroup(ctx, r.groups)
+	return s.superGroup(ctx, groups)
 }
 
 func common(a, b []string) []string {

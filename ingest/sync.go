@@ -55,7 +55,7 @@ type Sync struct {
 	lost   map[string]int    // how many passes in a row a space was not there
 	asked  map[string]time.Time
 	shown  guard.Integration    // the rule as the mirror was told last
-	groups map[string]bool      // known to the mirror
+	groups map[string]bool      // that this process made known to the mirror
 	names  map[string]bool      // accounts that pages and restrictions name
 	absent map[string]time.Time // accounts Confluence did not know, and when
 	asking singleflight.Group

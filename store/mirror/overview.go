@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/store/guard"
 )
 
 // Swept is a space as a sync left it: when its rights were last read
@@ -51,6 +52,28 @@ func (w *Writer) Sealed(ctx context.Context, integration int64) (map[string]int,
 		return err
 	})
 	return out, w.m.failure("count sealed nodes", err)
+}
+
+// Groups lists every group the mirror knows of an integration; one whose row is
+// damaged has no name.
+func (w *Writer) Groups(ctx context.Context, integration int64) ([]guard.Membership, error) {
+	var out []guard.Membership
+	rows, err := w.m.read.QueryContext(ctx, "SELECT id, value, hash FROM membership WHERE integration = ? ORDER BY id", integration)
+	err = eachRow(rows, err, func(r *sql.Rows) error {
+		var id, v string
+		var hash []byte
+		if err := r.Scan(&id, &v, &hash); err != nil {
+			return err
+		}
+		var g guard.Membership
+		var broken int
+		if !value(&g, &broken, v, hash, integration, id) {
+			g = guard.Membership{Integration: integration, ID: id}
+		}
+		out = append(out, g)
+		return nil
+	})
+	return out, w.m.failure("list groups", err)
 }
 
 // People lists every user the mirror knows of an integration; one whose row is
