@@ -25,6 +25,7 @@ const downAfter = 3
 // pass goes over the whole integration once.
 func (s *Sync) pass(ctx context.Context, j *job) (Report, error) {
 	p := &pass{s: s, job: j, report: Report{Started: s.cfg.Now(), Full: j.full}}
+	p.oldest = p.report.Started
 	err := p.run(ctx)
 	s.room.giveBack()
 	p.report.Took = s.cfg.Now().Sub(p.report.Started)
@@ -60,9 +61,10 @@ type pass struct {
 	job    *job
 	report Report
 
-	mu   sync.Mutex
-	down int // spaces in a row
-	bad  int // spaces that were not read to their end
+	mu     sync.Mutex
+	down   int       // spaces in a row
+	bad    int       // spaces that were not read to their end
+	oldest time.Time // when the first of its sweeps began: one may go on that an earlier pass began
 }
 
 func (p *pass) run(ctx context.Context) error {
@@ -93,7 +95,7 @@ func (p *pass) run(ctx context.Context) error {
 	if p.report.Complete = p.bad == 0; !p.report.Complete {
 		return nil
 	}
-	m.Complete = p.report.Started
+	m.Complete = p.oldest
 	if p.job.full {
 		m.Full, m.Began = m.Began, time.Time{}
 	}
@@ -292,6 +294,9 @@ func (p *pass) space(ctx, whole context.Context, sp confluence.Space) error {
 // add takes over what the sweep of a space reports. Locked.
 func (p *pass) add(sp confluence.Space, w *sweep) {
 	r := w.report
+	if w.began.Before(p.oldest) {
+		p.oldest = w.began
+	}
 	p.report.Spaces++
 	p.report.Nodes += r.Nodes
 	p.report.Read += r.Read

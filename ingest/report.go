@@ -118,7 +118,7 @@ type Status struct {
 	Error    string         `json:"error,omitempty"` // of the last pass, one sentence
 	Code     string         `json:"code,omitempty"`
 	Since    time.Time      `json:"since,omitzero"`         // in this state of failure
-	Complete time.Time      `json:"last_complete,omitzero"` // when the last pass that read everything began
+	Complete time.Time      `json:"last_complete,omitzero"` // when what the last pass that read everything has began to be read
 	Age      time.Duration  `json:"-"`                      // age_seconds, since then; 0 when there was none
 	Full     time.Time      `json:"last_full,omitzero"`
 	Next     time.Time      `json:"next,omitzero"`

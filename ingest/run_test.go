@@ -199,6 +199,7 @@ func TestASweepGoesOnInTheNextPass(t *testing.T) {
 		passes++
 		if err == nil {
 			require.True(t, r.Complete, "%+v", r.Problems)
+			assert.True(t, b.sync.Status().Complete.Before(r.Started.Add(-59*time.Minute)), "as old as what the pass before had read")
 			break
 		}
 		require.Less(t, passes, 20)
