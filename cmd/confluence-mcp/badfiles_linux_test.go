@@ -222,10 +222,10 @@ func TestDamageOnlyASyncFindsIsPutAside(t *testing.T) {
 	require.NoError(t, f.Close())
 
 	s.start()
-	require.Eventually(t, func() bool {
+	eventually(t, func() bool {
 		_, text := s.ask("GET", "/api/integrations/first", adminKey, "")
 		return strings.Contains(text, `"state":"store_failed"`) && strings.Contains(text, `"code":"store.damaged"`)
-	}, 30*time.Second, tick, "%s", s.log)
+	}, "%s", s.log)
 	out, err := s.command("sync", "--full").CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(out), "Start the program again")
@@ -234,7 +234,7 @@ func TestDamageOnlyASyncFindsIsPutAside(t *testing.T) {
 	s.stop()
 	s.start()
 	s.synced("first", "second")
-	require.Eventually(t, func() bool { return s.query(pump).raw == whole.raw }, 30*time.Second, tick, "%s", s.log)
+	eventually(t, func() bool { return s.query(pump).raw == whole.raw }, "%s", s.log)
 	assert.Contains(t, s.log.String(), "the mirror was damaged; a new one is filled from Confluence")
 	assert.NoFileExists(t, s.file(mirror.File+".damaged"))
 	require.NoError(t, s.command("mirror", "check").Run())
