@@ -168,7 +168,7 @@ func (w *sweep) fetch(ctx context.Context, c *chunk) error {
 	if w.fresh || !w.first.rights {
 		return nil
 	}
-	return w.reread(ctx, c, pages)
+	return w.reread(ctx, c)
 }
 
 // gone hides what was listed and then was not there.

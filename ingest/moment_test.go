@@ -2,9 +2,14 @@ package ingest_test
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"confluence-mcp/ingest"
+	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/store/guard"
 )
 
 // atEveryMoment makes passes in which the site changes before the n-th request,
@@ -71,4 +76,50 @@ func TestFaultRow27AParentIsRestrictedMeanwhile(t *testing.T) {
 		atEveryMoment(t, []string{`{"kind":"content","id":"1002","read":[]}`, `{"kind":"content","id":"1099","type":"page","space":"ENG","parent":"1002","title":"x","version":1,"storage":"<p>x</p>"}`, `{"kind":"delete","id":"1099"}`},
 			[]string{`{"kind":"content","id":"1002","read":["group:A"]}`, `{"kind":"content","id":"1099","type":"page","space":"ENG","parent":"1002","title":"Secret","version":1,"storage":"<p>Secret.</p>"}`})
 	})
+	t.Run("and a page is written below it that stood elsewhere", func(t *testing.T) {
+		const page = `{"kind":"content","id":"1006","parent":"%s","version":%d,"storage":"<p>Words %d.</p>"}`
+		atEveryMoment(t, []string{`{"kind":"content","id":"1002","read":[]}`, line(page, "1000", 5, 5)},
+			[]string{`{"kind":"content","id":"1002","read":["group:A"]}`, line(page, "1002", 6, 6)})
+	})
+}
+
+// Row 27, for a page that has changed already: between its listing and its words
+// it comes below a page that is restricted before, by itself or with what it
+// stands under.
+func TestFaultRow27WhatWasWrittenBehindAMove(t *testing.T) {
+	for name, c := range map[string]struct{ page, below, moves string }{
+		"the page":        {"1006", "1000", "1006"},
+		"a page above it": {"1001", "1006", "1006"},
+		"its folder":      {"1011", "1010", "1010"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t)
+			b := newBox(t, nil, p.through, func(c *ingest.Config, _ *rest.Config) { c.Integration.Opaque = guard.TrustOpaque })
+			written := func(version int) string {
+				return line(`{"kind":"content","id":"%s","version":%d,"storage":"<p>Words %d.</p>"}`, c.page, version, version)
+			}
+			b.Apply(`{"kind":"content","id":"1002","read":[]}`, line(`{"kind":"content","id":"%s","parent":"%s"}`, c.page, c.below))
+			b.pass(true)
+			b.registered()
+			require.True(t, b.sees("u-bob", c.page))
+			b.Apply(written(5))
+			h := b.newHistory()
+			var once sync.Once
+			p.script(func(_ int, r *http.Request) {
+				if r.URL.Query().Get("body-format") == "" {
+					return
+				}
+				once.Do(func() {
+					b.Apply(`{"kind":"content","id":"1002","read":["group:A"]}`, line(`{"kind":"content","id":"%s","parent":"1002"}`, c.moves), written(6))
+					h.record()
+				})
+			}, nil)
+			b.pass(false)
+			require.Empty(t, h.check())
+			p.script(nil, nil)
+			b.pass(false)
+			require.False(t, b.sees("u-bob", c.page))
+			require.True(t, b.sees("u-ann", c.page), "who may see it sees it after the next pass")
+		})
+	}
 }

@@ -206,6 +206,7 @@ const (
 	causeUnknown = "its restrictions came in an unknown form"
 	causeGone    = "it was gone when it was read again"
 	causePlace   = "its place in the tree could not be read"
+	causeMoved   = "it was moved while its space was read"
 )
 
 // clause reads the own restriction of one node. An error is not the node's.

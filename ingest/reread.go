@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"confluence-mcp/internal/confluence"
@@ -17,37 +16,58 @@ type granted struct {
 
 // reread reads the rights of a batch and of everything above it again, after
 // its bodies: what was restricted before it was written is not shown.
-func (w *sweep) reread(ctx context.Context, c *chunk, pages []confluence.Page) error {
+func (w *sweep) reread(ctx context.Context, c *chunk) error {
 	ids := w.differing(c)
 	if len(ids) == 0 {
 		return nil
 	}
-	above := slices.DeleteFunc(w.latest().chain(ids), func(id string) bool {
-		e := w.latest().entries[id]
-		return e == nil || e.kind != confluence.TypePage // nothing is known of the rights of others
-	})
-	up, err := w.s.cfg.Source.PagesByID(ctx, above, confluence.TypePage)
+	again, err := w.upwards(ctx, c.kind, ids)
 	if err != nil {
 		return err
 	}
-	place := make(map[string]confluence.Page, len(up)+len(pages))
-	maps.Copy(place, up)
-	for _, p := range pages {
-		place[p.ID] = p
-	}
-	for _, id := range append(ids, above...) {
-		n, err := w.judge(ctx, id, place)
-		if err != nil {
-			return err
-		}
-		c.again = append(c.again, n)
-	}
+	c.again = append(c.again, again...)
 	view, cause, err := w.s.grants(ctx, w.space.ID)
 	if err != nil {
 		return err
 	}
 	c.grants = &granted{view, cause != "" && len(view) == 0}
 	return w.s.recheckCallers(ctx, fewCallers)
+}
+
+// upwards reads nodes of one kind and everything above them again. All places are
+// read before any clause, so that nothing comes out from under a restriction in
+// between.
+func (w *sweep) upwards(ctx context.Context, kind string, ids []string) ([]Node, error) {
+	var opaque []string
+	for _, id := range w.latest().chain(ids) {
+		switch e := w.latest().entries[id]; {
+		case e == nil: // nothing was read of it: it is sealed
+		case e.kind == confluence.TypePage:
+			ids = append(ids, id)
+		default:
+			opaque = append(opaque, id)
+		}
+	}
+	place, err := w.s.cfg.Source.PagesByID(ctx, ids, kind) // a blog post has nothing above it
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Node, 0, len(opaque)+len(ids))
+	for _, id := range opaque {
+		n, err := w.standing(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	for _, id := range ids {
+		n, err := w.judge(ctx, id, place)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }
 
 // differing are the pages of a batch that are not as the mirror has them.
@@ -61,18 +81,38 @@ func (w *sweep) differing(c *chunk) []string {
 	return ids
 }
 
-// judge reads the own clause of a node again; place says where it stands now.
+// judge reads the own clause of a page again; place says where it stands now. One
+// that stands elsewhere than it was listed is sealed until the next pass: of what
+// is above it there nothing was read since.
 func (w *sweep) judge(ctx context.Context, id string, place map[string]confluence.Page) (Node, error) {
 	n := w.latest().entries[id].node()
 	p, there := place[id]
-	if !there || p.SpaceID != w.space.ID {
+	switch {
+	case !there || p.SpaceID != w.space.ID:
 		n.Clause, n.Cause, n.Gone = guard.Clause{}, causeGone, true
 		return n, nil
+	case p.ParentID != n.ParentID:
+		n.Clause, n.Cause = guard.Clause{}, causeMoved
+		return n, nil
 	}
-	n.ParentID = p.ParentID
 	var err error
 	n.Clause, n.Cause, err = w.s.clause(ctx, id)
 	return n, err
+}
+
+// standing is judge for what is no page: its own restriction nobody can read.
+func (w *sweep) standing(ctx context.Context, id string) (Node, error) {
+	listed := w.latest().entries[id]
+	now := &entry{id: id, kind: listed.kind}
+	if err := w.latest().opaque(ctx, now); err != nil {
+		return Node{}, err
+	}
+	n := listed.node()
+	n.Clause, n.Cause = now.clause, now.cause
+	if now.cause == "" && now.parent != listed.parent {
+		n.Clause, n.Cause = guard.Clause{}, causeMoved
+	}
+	return n, nil
 }
 
 // chain gives the nodes above some nodes, without those themselves.

@@ -191,11 +191,12 @@ func (p *probe) read(who identity.Caller, page string, seen map[string][]shown) 
 }
 
 // someChange is a random change of a restriction, a place, a group, a space or of
-// words, or of words and of what restricts them at once.
+// words, or of words and of what restricts them at once: of the page, of a folder,
+// or of what it is moved below.
 func (p *probe) someChange(r *rand.Rand) []string {
 	i := r.IntN(len(p.pages) - 2)
 	id := p.pages[i]
-	switch r.IntN(8) {
+	switch r.IntN(9) {
 	case 0:
 		groups := []string{`"staff"`, `"staff","A"`, `"staff","B"`, `"A"`, `"staff","A","B"`}
 		return []string{member([]string{"ann", "bob", "cid", "dan"}[r.IntN(4)], groups[r.IntN(len(groups))])}
@@ -208,6 +209,11 @@ func (p *probe) someChange(r *rand.Rand) []string {
 		return []string{p.written(id)}
 	case 4, 5: // what restricts it may be a folder above
 		return []string{restricted(slices.Concat(p.folders, []string{id})[r.IntN(len(p.folders)+1)], r), p.written(id)}
+	case 6:
+		if to := slices.Concat(p.pages[:i], p.folders); len(to) > 0 {
+			below := to[r.IntN(len(to))]
+			return []string{restricted(below, r), placed(id, below), p.written(id)}
+		}
 	}
 	return []string{p.moved(i, r), restricted(id, r)}
 }
@@ -227,7 +233,11 @@ func restricted(id string, r *rand.Rand) string {
 // itself, or to the top.
 func (p *probe) moved(i int, r *rand.Rand) string {
 	parents := slices.Concat([]string{""}, p.pages[:i], p.folders)
-	return fmt.Sprintf(`{"kind":"content","id":%q,"parent":%q}`, p.pages[i], parents[r.IntN(len(parents))])
+	return placed(p.pages[i], parents[r.IntN(len(parents))])
+}
+
+func placed(id, parent string) string {
+	return fmt.Sprintf(`{"kind":"content","id":%q,"parent":%q}`, id, parent)
 }
 
 // newProbe is a site of 12 pages, and of folders of which Confluence is asked who
