@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/owner"
 	"confluence-mcp/store"
 )
@@ -15,13 +16,13 @@ func (p program) withPrecious(ctx context.Context, pl place, work func(context.C
 	if p.owned != nil {
 		return work(ctx, p.owned.precious)
 	}
-	return p.asOwner(ctx, pl, func(cfg config.Config) error {
-		precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
+	return p.asOwner(ctx, pl, func(cfg config.Config, own *owner.Owner) error {
+		precious, v, err := p.openPrecious(ctx, cfg)
 		if err != nil {
 			return err
 		}
-		precious.SealWith(&vault{choice: p.sealChoice(cfg, ""), keys: precious})
-		return errors.Join(work(ctx, precious), precious.Close())
+		h := p.hostLater(ctx, cfg, precious, v)
+		return errors.Join(p.beside(ctx, own, h, func() error { return work(ctx, precious) }), h.close(), precious.Close())
 	})
 }
 
@@ -30,32 +31,47 @@ func (p program) withEngine(ctx context.Context, pl place, work func(context.Con
 	if p.owned != nil {
 		return work(ctx, p.owned)
 	}
-	return p.asOwner(ctx, pl, func(cfg config.Config) error {
+	return p.asOwner(ctx, pl, func(cfg config.Config, own *owner.Owner) error {
 		e, err := p.open(ctx, cfg)
 		if err != nil {
 			return err
 		}
-		return errors.Join(work(ctx, e), e.close())
+		return errors.Join(p.beside(ctx, own, p.hostOn(e), func() error { return work(ctx, e) }), e.close())
 	})
 }
 
 // asOwner runs work as the owner of the data folder; when somebody owns it
-// already, he runs this very command line instead.
-func (p program) asOwner(ctx context.Context, pl place, work func(config.Config) error) error {
+// already, he runs this very command line instead. One who is just starting, or
+// just ending, is waited for.
+func (p program) asOwner(ctx context.Context, pl place, work func(config.Config, *owner.Owner) error) error {
 	cfg, err := p.load(pl)
 	if err != nil {
 		return err
 	}
-	own, err := owner.Claim(cfg.DataDir)
-	var held *owner.Held
-	if errors.As(err, &held) {
-		return p.runInOwner(ctx, cfg.DataDir)
+	giveUp := p.now().Add(ownerPatience)
+	for {
+		own, err := owner.Claim(cfg.DataDir)
+		if err == nil {
+			defer func() { _ = own.Close() }() // the lock ends with the process anyway
+			return work(cfg, own)
+		}
+		var held *owner.Held
+		if !errors.As(err, &held) {
+			return err
+		}
+		err = p.runInOwner(ctx, cfg.DataDir)
+		var away *owner.Away
+		if !errors.As(err, &away) {
+			return err
+		}
+		if p.now().After(giveUp) {
+			return &confluence.Error{Kind: confluence.Unavailable, Code: "store.owned", Op: "reach the owner", Message: held.Error() + ", which does not answer", Err: err,
+				Next: "Try again. If it stays so, end that process, or name another folder with --data-dir."}
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = own.Close() }() // the lock ends with the process anyway
-	return work(cfg)
 }
 
 // configured is the configuration a command works with: the owner's in the

@@ -100,7 +100,7 @@ func (p program) demo(ctx context.Context, f demoFlags) error {
 		return err
 	}
 	if f.stdio {
-		return p.demoStdio(ctx, e, f, who)
+		return p.demoStdio(ctx, own, e, f, who)
 	}
 	f.own = own
 	return p.demoHTTP(ctx, e, f, people, who)
@@ -205,13 +205,15 @@ func demoCaller(who demo.Person, profile, transport string) identity.Caller {
 		AccountID: who.ID, Email: who.Email, Profile: profile, Transport: transport, Admin: true}
 }
 
-func (p program) demoStdio(ctx context.Context, e *engine, f demoFlags, who demo.Person) error {
+func (p program) demoStdio(ctx context.Context, own *owner.Owner, e *engine, f demoFlags, who demo.Person) error {
 	srv, err := server.New(p.serverConfig(e))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.errOut, "confluence-mcp demo: serving the sample company over stdio as %s, profile %s.\nTry --as ann and --as bob: they see different things. Try --profile full-access to write.\n", who.Username, f.profile)
-	return srv.ServeStream(ctx, p.in, p.out, demoCaller(who, f.profile, identity.Stdio))
+	return p.serveClient(ctx, own, e, srv, func(ctx context.Context) error {
+		return srv.ServeStream(ctx, p.in, p.out, demoCaller(who, f.profile, identity.Stdio))
+	})
 }
 
 func (p program) demoHTTP(ctx context.Context, e *engine, f demoFlags, people []demo.Person, who demo.Person) error {

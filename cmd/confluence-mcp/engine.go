@@ -43,6 +43,8 @@ type engine struct {
 	cursors  []byte                  // what the keys of cursors are made of; nil: they end with the process
 	people   map[string]*rest.Client // own clients by any name of the person; the demo has them for everybody
 	opening  sync.WaitGroup
+	asked    sync.Mutex // held while the copy is opened for whoever asks
+	served   bool       // by a server, which opens the copy and watches the profiles itself
 	profiles *reload.Reloader
 	catalog  *tools.Catalog
 	desk     *desk // of approvals
@@ -52,32 +54,53 @@ type engine struct {
 
 // open builds the engine over a data folder this process owns.
 func (p program) open(ctx context.Context, cfg config.Config) (*engine, error) {
-	logger := p.logger()
-	precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
+	precious, v, err := p.openPrecious(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
+	e, err := p.openOn(ctx, cfg, precious, v)
+	if err != nil {
+		return nil, errors.Join(err, precious.Close())
+	}
+	return e, nil
+}
+
+// openPrecious opens the precious database, and the vault it seals with.
+func (p program) openPrecious(ctx context.Context, cfg config.Config) (*store.Precious, *vault, error) {
+	precious, err := store.OpenPrecious(ctx, cfg.DataDir, p.now)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &vault{choice: p.sealChoice(cfg, ""), keys: precious}
+	precious.SealWith(v)
+	return precious, v, nil
+}
+
+// openOn builds the engine on a database that is open already.
+func (p program) openOn(ctx context.Context, cfg config.Config, precious *store.Precious, v *vault) (*engine, error) {
+	logger := p.logger()
 	e := &engine{cfg: cfg, precious: precious, logger: logger, sites: connections.New(p.clientConfig(logger, cmp.Or(p.patience, patienceOfCallers)))}
-	e.copy, e.vault = &copying{live: e.sites, notice: func(ctx context.Context, integration string) string { return e.notice(ctx, integration, p.now()) }}, &vault{choice: p.sealChoice(cfg, ""), keys: precious}
-	precious.SealWith(e.vault)
+	e.vault, e.copy = v, &copying{live: e.sites, notice: func(ctx context.Context, integration string) string { return e.notice(ctx, integration, p.now()) }}
 	e.keepCursors(ctx)
 	if err := errors.Join(e.loadProfiles(p.now), p.openLinks(ctx, e), e.connectAll(ctx), e.openDesk(ctx, p.now), e.makeCatalog(ctx, p.now)); err != nil {
-		return nil, errors.Join(err, precious.Close())
+		return nil, err
 	}
 	e.desk.Bind(e.catalog)
 	e.desk.start()
 	return e, nil
 }
 
-func (e *engine) close() error {
+func (e *engine) close() error { return errors.Join(e.end(), e.precious.Close()) }
+
+// end closes everything but the database.
+func (e *engine) end() error {
 	e.desk.stop()
 	e.opening.Wait()
 	e.sites.Close()
-	var failed error
 	if c := e.copy.copy.Load(); c != nil {
-		failed = c.close()
+		return c.close()
 	}
-	return errors.Join(failed, e.precious.Close())
+	return nil
 }
 
 // logger writes JSON lines to errOut, with secrets masked. stdout belongs to

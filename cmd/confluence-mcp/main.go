@@ -59,7 +59,11 @@ func (p program) run(ctx context.Context, args []string) int {
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.errOut)
-	err := root.ExecuteContext(ctx)
+	return p.tell(root.ExecuteContext(ctx))
+}
+
+// tell says what went wrong, and gives the exit code of it.
+func (p program) tell(err error) int {
 	if err == nil {
 		return exitOK
 	}

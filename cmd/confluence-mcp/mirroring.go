@@ -117,6 +117,27 @@ func (e *engine) openCopy(ctx context.Context, now func() time.Time, passive boo
 	return nil
 }
 
+// openedCopy is the copy as it is open. One that no server is about to open is
+// opened now, to be filled only on demand.
+func (e *engine) openedCopy(ctx context.Context, now func() time.Time) (*copied, error) {
+	e.asked.Lock()
+	defer e.asked.Unlock()
+	if open := e.copy.copy.Load(); open != nil {
+		return open, nil
+	}
+	if e.served {
+		return nil, e.copy.closed()
+	}
+	if err := e.openCopy(ctx, now, true); err != nil {
+		return nil, err
+	}
+	open := e.copy.copy.Load()
+	if err := open.index.Follow(ctx); err != nil {
+		e.logger.Error("the index cannot follow the mirror; titles answer until it can", "err", err)
+	}
+	return open, nil
+}
+
 // stdioHead is how long a stdio client goes before the mirror: many are started
 // to list their tools and ended again.
 const stdioHead = 500 * time.Millisecond

@@ -29,10 +29,16 @@ type peer struct {
 // spawn starts this test binary as the product.
 func spawn(t *testing.T, site *emulatortest.Emulator, args ...string) *peer {
 	t.Helper()
+	return spawnAt(t, site.URL, args...)
+}
+
+// spawnAt is spawn in front of whatever is at an address.
+func spawnAt(t *testing.T, url string, args ...string) *peer {
+	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	c := &exec.Cmd{Path: exe, Args: append([]string{"confluence-mcp"}, args...),
-		Env: []string{"CONFLUENCE_URL=" + site.URL, "CONFLUENCE_USERNAME=bot@acme.test", "CONFLUENCE_API_TOKEN=bot-token", "HOME=" + t.TempDir()}}
+		Env: []string{"CONFLUENCE_URL=" + url, "CONFLUENCE_USERNAME=bot@acme.test", "CONFLUENCE_API_TOKEN=bot-token", "HOME=" + t.TempDir()}}
 	in, err := c.StdinPipe()
 	require.NoError(t, err)
 	out, err := c.StdoutPipe()

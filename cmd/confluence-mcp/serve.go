@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -185,26 +183,4 @@ func (e *engine) ready() (bool, any) {
 		return false, state
 	}
 	return true, state
-}
-
-// serveOwned answers the other processes of this data folder until ctx ends.
-func (p program) serveOwned(ctx context.Context, own *owner.Owner, e *engine, srv *server.Server) error {
-	l, err := own.Listen()
-	if err != nil {
-		return err
-	}
-	return owner.Handler{
-		Logger: e.logger,
-		Run: func(ctx context.Context, c owner.Command, out, errOut io.Writer) int {
-			q := program{in: bytes.NewReader(c.In), out: out, errOut: errOut, getenv: p.getenv, now: p.now, owned: e}
-			return q.run(ctx, c.Args)
-		},
-		Stream: func(_ context.Context, args []string) (owner.Session, error) {
-			caller, err := e.streamCaller(args)
-			if err != nil {
-				return nil, err
-			}
-			return func(ctx context.Context, rw io.ReadWriter) error { return srv.ServeStream(ctx, rw, rw, caller) }, nil
-		},
-	}.Serve(ctx, l, drain)
 }

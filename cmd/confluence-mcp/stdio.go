@@ -104,16 +104,24 @@ func (p program) ownAndServe(ctx context.Context, own *owner.Owner, cfg config.C
 		return err
 	}
 	e.logger.Info("serving MCP over stdio", "profile", caller.Profile, "integrations", e.sites.Len())
+	return p.serveClient(ctx, own, e, srv, func(ctx context.Context) error {
+		e.startCopy(ctx, p.now, stdioHead)
+		in, out := client.attach(ctx)
+		return srv.ServeStream(ctx, in, out, caller)
+	})
+}
+
+// serveClient serves one client, and beside it the folder's other processes,
+// until the client ends.
+func (p program) serveClient(ctx context.Context, own *owner.Owner, e *engine, srv *server.Server, client func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e.startCopy(ctx, p.now, stdioHead)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.serveOwned(ctx, own, e, srv) })
 	g.Go(func() error { return e.watchProfiles(ctx, srv.ToolsChanged) })
 	g.Go(func() error {
 		defer cancel() // the client is gone; so are we
-		in, out := client.attach(ctx)
-		return srv.ServeStream(ctx, in, out, caller)
+		return client(ctx)
 	})
 	return g.Wait()
 }

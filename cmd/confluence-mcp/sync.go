@@ -151,17 +151,9 @@ func lines(w io.Writer, name string, now func() time.Time) func(ingest.Progress)
 // when there is one, else as the owner for as long as it lasts.
 func (p program) withCopy(ctx context.Context, at place, work func(context.Context, *engine, *copied) error) error {
 	return p.withEngine(ctx, at, func(ctx context.Context, e *engine) error {
-		if p.owned == nil {
-			if err := e.openCopy(ctx, p.now, true); err != nil {
-				return err
-			}
-			if err := e.copy.copy.Load().index.Follow(ctx); err != nil {
-				e.logger.Error("the index cannot follow the mirror; titles answer until it can", "err", err)
-			}
-		}
-		open := e.copy.copy.Load()
-		if open == nil {
-			return e.copy.closed()
+		open, err := e.openedCopy(ctx, p.now)
+		if err != nil {
+			return err
 		}
 		return work(ctx, e, open)
 	})

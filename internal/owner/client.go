@@ -19,12 +19,23 @@ type Command struct {
 	In   []byte
 }
 
+// Away says that no owner answered, as one that is just starting or just ending
+// does not. Nothing was begun, so it can be tried again.
+type Away struct{ Err error }
+
+// Error says whom could not be reached, and why.
+func (a *Away) Error() string { return a.Err.Error() }
+
+// Unwrap gives why.
+func (a *Away) Unwrap() error { return a.Err }
+
 // Run sends a command to the owner of dir and copies what it prints. The answer
-// is the command's exit code. Cancelling ctx ends the command.
+// is the command's exit code. Cancelling ctx ends the command. The error is an
+// [Away] when the command did not begin.
 func Run(ctx context.Context, dir string, c Command, out, errOut io.Writer) (int, error) {
 	n, err := read(dir)
 	if err != nil {
-		return 1, fmt.Errorf("reach the owner of %s: %w", dir, err)
+		return 1, &Away{fmt.Errorf("reach the owner of %s: %w", dir, err)}
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", n.Socket)
@@ -38,10 +49,16 @@ func Run(ctx context.Context, dir string, c Command, out, errOut io.Writer) (int
 		return 1, err
 	}
 	res, err := client.Do(req)
+	if err != nil && ctx.Err() != nil {
+		return 1, ctx.Err()
+	}
 	if err != nil {
-		return 1, fmt.Errorf("reach the owner of %s (process %d): %w", dir, n.PID, err)
+		return 1, &Away{fmt.Errorf("reach the owner of %s (process %d): %w", dir, n.PID, err)}
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end below
+	if res.StatusCode == http.StatusServiceUnavailable {
+		return 1, &Away{fmt.Errorf("the owner of %s (process %d) is ending", dir, n.PID)}
+	}
 	return copyFrames(res.Body, out, errOut)
 }
 
@@ -104,6 +121,9 @@ func upgrade(ctx context.Context, conn net.Conn, args []string) (*bufio.Reader, 
 	res, err := http.ReadResponse(reader, req)
 	if err != nil {
 		return nil, err
+	}
+	if res.StatusCode == http.StatusServiceUnavailable {
+		return nil, &Away{errors.New("the owner is ending")}
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		reason, err := io.ReadAll(io.LimitReader(res.Body, maxReason))

@@ -153,6 +153,68 @@ func TestStreamCarriesBytesBothWays(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// TestDoneCutsNothingShort: an owner that would go ends what others began, then
+// tells streams that nothing more is read.
+func TestDoneCutsNothingShort(t *testing.T) {
+	dir := t.TempDir()
+	o, err := owner.Claim(dir)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, o.Close()) }()
+	l, err := o.Listen()
+	require.NoError(t, err)
+	started, finish, done := make(chan string, 2), make(chan struct{}), make(chan struct{})
+	served := make(chan error, 1)
+	h := owner.Handler{Logger: slog.New(slog.DiscardHandler), Done: done,
+		Run: func(ctx context.Context, c owner.Command, out, _ io.Writer) int {
+			started <- c.Args[0]
+			if c.Args[0] == "long" {
+				<-finish
+			}
+			fmt.Fprint(out, c.Args[0], ctx.Err())
+			return 0
+		},
+		Stream: func(context.Context, []string) (owner.Session, error) {
+			return func(_ context.Context, rw io.ReadWriter) error {
+				word := make([]byte, 4)
+				if _, err := io.ReadFull(rw, word); err != nil {
+					return err
+				}
+				started <- string(word)
+				rest, err := io.ReadAll(rw)
+				fmt.Fprintf(rw, "heard %s%s, %v", word, rest, err)
+				return err
+			}, nil
+		}}
+	go func() { served <- h.Serve(t.Context(), l, time.Minute) }()
+	s, err := owner.Stream(t.Context(), dir, nil)
+	require.NoError(t, err)
+	_, err = io.WriteString(s, "word")
+	require.NoError(t, err)
+	require.Equal(t, "word", <-started)
+	run := func(name string, out io.Writer) error {
+		_, err := owner.Run(t.Context(), dir, owner.Command{Args: []string{name}}, out, io.Discard)
+		return err
+	}
+	var long, short bytes.Buffer
+	ended := make(chan error, 1)
+	go func() { ended <- run("long", &long) }()
+	require.Equal(t, "long", <-started)
+
+	close(done)
+	require.NoError(t, run("short", &short), "as long as one runs, others may")
+	assert.Equal(t, "short<nil>", short.String())
+	close(finish)
+	require.NoError(t, <-ended)
+	assert.Equal(t, "long<nil>", long.String())
+	answer, err := io.ReadAll(s)
+	require.NoError(t, err)
+	assert.Equal(t, "heard word, <nil>", string(answer), "a stream answers what it has read")
+	require.NoError(t, s.Close())
+	require.NoError(t, <-served)
+	var away *owner.Away
+	assert.ErrorAs(t, run("late", io.Discard), &away)
+}
+
 func TestNobodyAtHome(t *testing.T) {
 	_, err := owner.Run(context.Background(), t.TempDir(), owner.Command{}, io.Discard, io.Discard)
 	assert.ErrorIs(t, err, os.ErrNotExist)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -20,9 +21,13 @@ type Handler struct {
 	// ends; its error is told to the asker as [Refused].
 	Stream func(ctx context.Context, args []string) (Session, error)
 	Logger *slog.Logger
+	// Done is closed when the owner has done what it owns the folder for, and
+	// would go: see [Handler.Serve]. Nil: it stays until its context ends.
+	Done <-chan struct{}
 }
 
-// Session serves one connection until it ends.
+// Session serves one connection until it ends: until what it reads does, when
+// the owner goes.
 type Session func(ctx context.Context, rw io.ReadWriter) error
 
 // request is the body of both calls; the words of a command line.
@@ -42,12 +47,19 @@ const maxRequest = 1 << 20
 
 // Serve answers on l until ctx ends, then waits for running calls at most
 // grace.
+//
+// When Done is closed it goes by itself, and cuts nothing short: commands run to
+// their end, and those that come meanwhile as well; then streams read nothing
+// more and have grace to answer what they have read.
 func (h Handler) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /run", h.run)
-	mux.HandleFunc("POST /stream", h.stream)
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	parting, part := context.WithCancel(base)
+	defer part()
+	g := &guests{Handler: h, runs: newTally(), streams: newTally(), parting: parting}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /run", g.run)
+	mux.HandleFunc("POST /stream", g.stream)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog: slog.NewLogLogger(h.Logger.Handler(), slog.LevelWarn)}
 	done := make(chan error, 1)
@@ -56,6 +68,17 @@ func (h Handler) Serve(ctx context.Context, l net.Listener, grace time.Duration)
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	case <-h.Done:
+		n, idle := g.runs.close()
+		if n > 0 {
+			h.Logger.Info("this process ends when the commands of others do that it runs", "commands", n)
+		}
+		await(ctx, idle)
+		part()
+		_, quiet := g.streams.close()
+		patient, release := context.WithTimeout(ctx, grace)
+		await(patient, quiet)
+		release()
 	}
 	cancel() // hijacked streams watch this context; Shutdown does not know them
 	stop, release := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -64,6 +87,63 @@ func (h Handler) Serve(ctx context.Context, l net.Listener, grace time.Duration)
 		return errors.Join(err, srv.Close())
 	}
 	return nil
+}
+
+func await(ctx context.Context, end <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-end:
+	}
+}
+
+// guests is what an owner does for others, while it serves.
+type guests struct {
+	Handler
+	runs    *tally
+	streams *tally
+	parting context.Context // ends when streams are to
+}
+
+// tally counts what is under way, until nothing is and nothing may begin.
+type tally struct {
+	mu      sync.Mutex
+	n       int
+	closing bool
+	empty   chan struct{}
+}
+
+func newTally() *tally { return &tally{empty: make(chan struct{})} }
+
+// begin counts one more, unless the tally is closed and empty.
+func (t *tally) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing && t.n == 0 {
+		return false
+	}
+	t.n++
+	return true
+}
+
+func (t *tally) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n--
+	if t.closing && t.n == 0 {
+		close(t.empty)
+	}
+}
+
+// close gives how much is under way, and what is closed once nothing is. It is
+// called once.
+func (t *tally) close() (int, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closing = true
+	if t.n == 0 {
+		close(t.empty)
+	}
+	return t.n, t.empty
 }
 
 func readRequest(w http.ResponseWriter, r *http.Request) (request, bool) {
@@ -75,14 +155,27 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request, bool) {
 	return req, true
 }
 
-func (h Handler) run(w http.ResponseWriter, r *http.Request) {
+func (g *guests) run(w http.ResponseWriter, r *http.Request) {
 	req, ok := readRequest(w, r)
 	if !ok {
 		return
 	}
+	if !g.runs.begin() {
+		leaving(w)
+		return
+	}
+	defer g.runs.end()
+	// Whoever has no answer yet may ask again: it says that the command has begun.
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
 	lines := &frameWriter{w: w}
-	code := h.Run(r.Context(), Command(req), part{lines, func(b []byte) frame { return frame{Out: b} }}, part{lines, func(b []byte) frame { return frame{Err: b} }})
+	code := g.Run(r.Context(), Command(req), part{lines, func(b []byte) frame { return frame{Out: b} }}, part{lines, func(b []byte) frame { return frame{Err: b} }})
 	lines.send(frame{Exit: &code})
+}
+
+func leaving(w http.ResponseWriter) {
+	http.Error(w, "the owner is ending", http.StatusServiceUnavailable)
 }
 
 // frameWriter sends frames one by one, each flushed, so that progress shows.
@@ -110,35 +203,53 @@ func (p part) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (h Handler) stream(w http.ResponseWriter, r *http.Request) {
+func (g *guests) stream(w http.ResponseWriter, r *http.Request) {
 	req, ok := readRequest(w, r)
 	if !ok {
 		return
 	}
-	serve, err := h.Stream(r.Context(), req.Args)
+	if !g.streams.begin() {
+		leaving(w)
+		return
+	}
+	defer g.streams.end()
+	serve, err := g.Stream(r.Context(), req.Args)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		h.Logger.Error("owner: hijack", "err", err)
+		g.Logger.Error("owner: hijack", "err", err)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // unblocks the reader
 	defer stop()
+	hush := context.AfterFunc(g.parting, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer hush()
 	defer func() { _ = conn.Close() }() // both ends see EOF
 	if _, err := io.WriteString(conn, streamReply); err != nil {
 		return
 	}
-	if err := serve(ctx, readWriter{buffered, conn}); err != nil && ctx.Err() == nil {
-		h.Logger.Warn("owner: stream ended", "err", err)
+	if err := serve(ctx, readWriter{spoken{buffered}, conn}); err != nil && ctx.Err() == nil {
+		g.Logger.Warn("owner: stream ended", "err", err)
 	}
 }
 
 const streamReply = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: confluence-mcp\r\n\r\n"
+
+// spoken is what a client says, to the end or until the owner goes.
+type spoken struct{ io.Reader }
+
+func (s spoken) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
+	}
+	return n, err
+}
 
 type readWriter struct {
 	io.Reader
