@@ -154,7 +154,7 @@ func (c *Catalog) visible(caller identity.Caller, t *tool) bool {
 		return slices.ContainsFunc(c.tools, func(o *tool) bool { return !o.ReadOnly && !o.reverts && c.visible(caller, o) })
 	}
 	if t.Group != "" {
-		return c.cfg.Policy.Visible(caller.Profile, t.Group, t.Action)
+		return c.allows(caller, t)
 	}
 	return slices.ContainsFunc(c.tools, func(o *tool) bool { return o.Group != "" && c.visible(caller, o) })
 }

@@ -167,10 +167,10 @@ func (c *Catalog) wayBack(name string, v inverse) (*tool, any) {
 	return nil, nil
 }
 
-// allows reports whether the caller's profile could allow a tool, one that is
-// in no list too.
+// allows reports whether the caller's profile could allow him a tool, one that
+// is in no list too.
 func (c *Catalog) allows(who identity.Caller, t *tool) bool {
-	return c.cfg.Policy.Visible(who.Profile, t.Group, t.Action)
+	return (t.Action == policy.Read || !who.ReadOnly) && c.cfg.Policy.Visible(who.Profile, t.Group, t.Action)
 }
 
 // asLeft refuses an undo when what was changed is not as the change left it.

@@ -60,16 +60,16 @@ func holdPages(t *testing.T, site *emulatortest.Emulator) held {
 func TestOthersAreAnsweredBesideALongCommand(t *testing.T) {
 	slow := holdPages(t, emulatortest.Start(t))
 	dir := t.TempDir()
-	long := spawnAt(t, slow.url, "sync", "--data-dir", dir)
+	long := spawnWith(t, slow.url, nil, "sync", "--data-dir", dir)
 	<-slow.reached
 
 	for _, args := range [][]string{{"query", "*"}, {"agents", "list"}, {"approvals", "list"}, {"integrations", "list"}} {
-		other := spawnAt(t, slow.url, append(args, "--data-dir", dir)...)
+		other := spawnWith(t, slow.url, nil, append(args, "--data-dir", dir)...)
 		said, err := io.ReadAll(other.log)
 		require.NoError(t, err)
 		assert.NoError(t, other.cmd.Wait(), "%v: %s", args, said)
 	}
-	client := spawnAt(t, slow.url, "serve", "--stdio", "--data-dir", dir)
+	client := spawnWith(t, slow.url, nil, "serve", "--stdio", "--data-dir", dir)
 	client.waitForLog("through the owner")
 	client.open()
 	me := `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"confluence_get_user","arguments":{}}}`

@@ -215,32 +215,32 @@ func (e *engine) makeCatalog(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	var decider tools.Decider = e.profiles
-	if e.cfg.ReadOnly {
-		decider = readOnly{decider}
-	}
-	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: decider, Log: e.precious, Changes: e.precious, Logger: e.logger, Now: now, Spaces: e.sites.Spaces,
+	catalog, err := tools.New(tools.Config{Sites: e.copy, Policy: readOnly{Decider: e.profiles, all: e.cfg.ReadOnly}, Log: e.precious, Changes: e.precious, Logger: e.logger, Now: now, Spaces: e.sites.Spaces,
 		CursorKey: e.cursorKey("tools"), Approver: e.desk, Taints: tainted, Budget: allowance{book: book, profiles: e.profiles}})
 	e.catalog = catalog
 	return err
 }
 
-// readOnly is READ_ONLY_MODE: whatever a profile says, nothing is written. It
-// stands in front of the profiles so that none can undo it.
-type readOnly struct{ tools.Decider }
+// readOnly is READ_ONLY_MODE, of this server or of the process a caller speaks
+// through: whatever a profile says, nothing is written. It stands in front of
+// the profiles so that none can undo it.
+type readOnly struct {
+	tools.Decider
+	all bool
+}
 
 // Decide denies everything but reads.
 func (r readOnly) Decide(q policy.Request) policy.Decision {
 	d := r.Decider.Decide(q)
-	if q.Action != policy.Read {
+	if q.Action != policy.Read && (r.all || q.Caller.ReadOnly) {
 		d.Effect, d.Reason, d.Message = policy.Deny, "read_only", "READ_ONLY_MODE is set for this server."
 	}
 	return d
 }
 
-// Visible hides every tool that writes.
+// Visible hides every tool that writes. The catalogue does so for one caller.
 func (r readOnly) Visible(profile string, g policy.Group, a policy.Action) bool {
-	return a == policy.Read && r.Decider.Visible(profile, g, a)
+	return (a == policy.Read || !r.all) && r.Decider.Visible(profile, g, a)
 }
 
 // localCaller is who speaks over standard streams: the connecting account, or

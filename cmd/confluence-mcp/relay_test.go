@@ -29,16 +29,17 @@ type peer struct {
 // spawn starts this test binary as the product.
 func spawn(t *testing.T, site *emulatortest.Emulator, args ...string) *peer {
 	t.Helper()
-	return spawnAt(t, site.URL, args...)
+	return spawnWith(t, site.URL, nil, args...)
 }
 
-// spawnAt is spawn in front of whatever is at an address.
-func spawnAt(t *testing.T, url string, args ...string) *peer {
+// spawnWith is spawn in front of whatever is at an address, with more of an
+// environment.
+func spawnWith(t *testing.T, url string, env []string, args ...string) *peer {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	c := &exec.Cmd{Path: exe, Args: append([]string{"confluence-mcp"}, args...),
-		Env: []string{"CONFLUENCE_URL=" + url, "CONFLUENCE_USERNAME=bot@acme.test", "CONFLUENCE_API_TOKEN=bot-token", "HOME=" + t.TempDir()}}
+		Env: append([]string{"CONFLUENCE_URL=" + url, "CONFLUENCE_USERNAME=bot@acme.test", "CONFLUENCE_API_TOKEN=bot-token", "HOME=" + t.TempDir()}, env...)}
 	in, err := c.StdinPipe()
 	require.NoError(t, err)
 	out, err := c.StdoutPipe()

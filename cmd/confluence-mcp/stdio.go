@@ -48,10 +48,9 @@ func (e *engine) streamCaller(args []string) (identity.Caller, error) {
 	if r.Sites != siteDigest(e.cfg) {
 		return identity.Caller{}, errors.New("it is configured for other sites, or other credentials, than this owner")
 	}
-	if r.ReadOnly {
-		r.Profile = defaultProfile
-	}
-	return e.localCaller(r.Profile, r.As)
+	c, err := e.localCaller(r.Profile, r.As)
+	c.ReadOnly = r.ReadOnly
+	return c, err
 }
 
 // ownerPatience is how long a second process waits for an owner that is just

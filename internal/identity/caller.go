@@ -51,6 +51,7 @@ type Caller struct {
 	Access      []string // access control attributes as the request names them: group-<name>, user-<id>, each also with <integration>: in front
 	Profile     string   // name of the policy profile that judges this caller
 	Transport   string
+	ReadOnly    bool   // READ_ONLY_MODE of whoever started the caller's own process: reads only, whatever Profile allows
 	Client      string // what the client calls itself; for the record, never trusted
 	Trace       string // W3C trace id of the request, for the record; names nobody
 	Admin       bool   // may use admin surfaces
