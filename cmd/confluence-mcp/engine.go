@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -243,21 +244,40 @@ func (r readOnly) Visible(profile string, g policy.Group, a policy.Action) bool 
 	return (a == policy.Read || !r.all) && r.Decider.Visible(profile, g, a)
 }
 
-// localCaller is who speaks over standard streams: the connecting account, or
-// the one named with --as [INTEGRATION:]USER.
+// localCaller is who speaks over standard streams.
 func (e *engine) localCaller(profile, as string) (identity.Caller, error) {
 	if err := e.knownProfile(profile); err != nil {
 		return identity.Caller{}, err
 	}
-	c := identity.Caller{Agent: "local", Owner: "local", Kind: identity.Service, Profile: profile, Transport: identity.Stdio, Admin: true}
-	if as != "" {
+	c, err := e.named(as)
+	c.Agent, c.Owner, c.Profile, c.Transport, c.Admin = localOwner, localOwner, profile, identity.Stdio, true
+	return c, err
+}
+
+// named is whom --as [INTEGRATION:][USER] means: without a user the connecting
+// account, without an integration that of the only one.
+func (e *engine) named(as string) (identity.Caller, error) {
+	c := identity.Caller{Kind: identity.Service}
+	c.Integration, c.AccountID = e.sites.SplitAs(as)
+	if c.AccountID != "" {
 		c.Kind = identity.User
-		c.Integration, c.AccountID = e.sites.SplitAs(as)
 	}
-	if e.sites.Len() == 0 {
+	names := e.sites.Names()
+	before, none := strings.CutSuffix(c.AccountID, ":")
+	switch {
+	case len(names) == 0:
 		return c, e.noSites()
+	case none:
+		return c, chooseSite(fmt.Sprintf("no integration called %q is connected", before), names)
+	case c.Integration == "" && len(names) > 1:
+		return c, chooseSite("several integrations are connected, and none is named", names)
 	}
-	return c, e.sites.Check(c.Integration)
+	return c, nil
+}
+
+func chooseSite(message string, names []string) error {
+	return &confluence.Error{Kind: confluence.Invalid, Code: "input.integration", Op: "choose integration", Message: message,
+		Next: "Ask as the connecting account of one with --as " + names[0] + ": (colon at the end), or as somebody there with --as " + names[0] + ":USER. Connected are: " + strings.Join(names, ", ") + "."}
 }
 
 // noSites is why there is nothing to ask: nothing is configured, or what is

@@ -32,7 +32,8 @@ func (p program) queryCommand() *cobra.Command {
 		Use:   "query TEXT",
 		Short: "Search the mirror as a person, from the shell",
 		Long: `Search the mirror as a person: account id or e-mail, on Data Center also user
-name. Without --as the connecting account asks; with --attribute alone, whoever has those attributes.
+name. Without --as the connecting account asks, of several integrations that of
+--as INTEGRATION: (colon at the end); with --attribute alone, whoever has those attributes.
 An attribute belongs to one integration: the one in front of it, else that of
 --as, else the only one. Somebody nobody knows sees public content only. "*" lists every visible page.`,
 		Example: `  confluence-mcp query "database failover"
@@ -47,7 +48,7 @@ An attribute belongs to one integration: the one in front of it, else that of
 		},
 	}
 	f.place.flags(c)
-	c.Flags().StringVar(&f.as, "as", "", "ask as this `[INTEGRATION:]USER`")
+	c.Flags().StringVar(&f.as, "as", "", "ask as this `[INTEGRATION:]USER`; INTEGRATION: alone means its connecting account")
 	c.Flags().StringArrayVar(&f.attributes, "attribute", nil, "access `attribute`: group-NAME or user-ID, also with INTEGRATION: in front; may be repeated")
 	c.Flags().IntVar(&f.limit, "limit", 10, "at most so many `results`")
 	c.Flags().StringVar(&f.cursor, "cursor", "", "go on where an earlier answer ended")
@@ -57,14 +58,14 @@ An attribute belongs to one integration: the one in front of it, else that of
 
 // asker is whom the flags name.
 func (f queryFlags) asker(e *engine) (identity.Caller, error) {
-	c := identity.Caller{Agent: localOwner, Owner: localOwner, Kind: identity.Service, Transport: identity.CLI, Admin: true}
-	switch {
-	case f.as != "":
-		c.Kind = identity.User
-		c.Integration, c.AccountID = e.sites.SplitAs(f.as)
-	case len(f.attributes) > 0:
-		c.Kind = identity.Nobody
+	c := identity.Caller{Kind: identity.Nobody}
+	if f.as != "" || len(f.attributes) == 0 {
+		var err error
+		if c, err = e.named(f.as); err != nil {
+			return c, err
+		}
 	}
+	c.Agent, c.Owner, c.Transport, c.Admin = localOwner, localOwner, identity.CLI, true
 	for _, a := range f.attributes {
 		bound, err := ofOne(e.sites, c.Integration, a)
 		if err != nil {
@@ -108,7 +109,7 @@ func (p program) query(ctx context.Context, e *engine, open *copied, f queryFlag
 	if err != nil {
 		return err
 	}
-	if f.as != "" && who.Kind == identity.Nobody {
+	if asker.Kind == identity.User && who.Kind == identity.Nobody {
 		fmt.Fprintf(p.errOut, "confluence-mcp: nobody called %q is known here (take an account id or an e-mail address); this is what is public\n", f.as)
 	}
 	found, err := open.retrieve.Query(ctx, who, retrieve.Question{Text: text, Limit: f.limit, Cursor: f.cursor})

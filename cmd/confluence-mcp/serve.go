@@ -68,7 +68,7 @@ owner; a second serve --listen is refused.`,
 	c.Flags().StringVar(&f.listen, "listen", "", "serve HTTP at this `address`; \"\" means the configuration's")
 	c.Flags().BoolVar(&f.noAuth, "no-auth", false, "serve HTTP without keys; loopback only")
 	c.Flags().StringVar(&f.profile, "profile", "", "policy profile of the local caller (default read-only)")
-	c.Flags().StringVar(&f.as, "as", "", "act as this `[INTEGRATION:]USER` instead of the connecting account")
+	c.Flags().StringVar(&f.as, "as", "", "act as this `[INTEGRATION:]USER` instead of the connecting account; INTEGRATION: alone means the account of that one")
 	return c
 }
 
