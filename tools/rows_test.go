@@ -12,15 +12,15 @@ import (
 )
 
 // listings are calls of every tool that reads many things: where its rows are,
-// and the id of one among others.
+// and id and name of one among others.
 var listings = map[string]struct {
-	in            args
-	rows, id, one string
+	in                  args
+	rows, id, one, name string
 }{
-	"search":      {args{"query": "key"}, "results", "page_id", "11"},
-	"list_pages":  {args{"space_key": "ENG"}, "pages", "page_id", "11"},
-	"list_spaces": {args{}, "spaces", "id", "2"},
-	"search_user": {args{"query": "a"}, "users", "id", "u-ceo"},
+	"search":      {args{"query": "key"}, "results", "page_id", "11", "Guide"},
+	"list_pages":  {args{"space_key": "ENG"}, "pages", "page_id", "11", "Guide"},
+	"list_spaces": {args{}, "spaces", "id", "2", "People"},
+	"search_user": {args{"query": "a"}, "users", "id", "u-ceo", "Carla"},
 }
 
 // A rule that looks at what is read hides rows of every listing, and only those
@@ -36,14 +36,15 @@ func TestEveryListingIsJudgedByRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, ok := listings[name]
 			require.True(t, ok, "a listing without a case here")
-			_, all := open.ok(name, c.in)
+			r, all := open.ok(name, c.in)
+			require.Contains(t, r.Text, c.name)
 			ids := idsOf(all[c.rows], c.id)
 			require.Contains(t, ids, c.one)
 			require.Greater(t, len(ids), 1)
 			d := newDesk(t, site, withProfile(t, hiding(`resource.id == "`+c.one+`"`))).as("hiding")
 			r, kept := d.ok(name, c.in)
 			assert.ElementsMatch(t, without(ids, c.one), idsOf(kept[c.rows], c.id))
-			assert.NotContains(t, r.Text, c.one)
+			assert.NotContains(t, r.Text, c.name)
 		})
 	}
 }
