@@ -266,6 +266,25 @@ func TestN09_FacetsCountWhatTheCallerSees(t *testing.T) {
 		{Name: "label", Counts: []confluence.Count{{Value: "ops", N: 2}, {Value: "x", N: 1}}}}, a.Facets)
 }
 
+// A page that moves to another space is found there after the pass that saw it,
+// whatever else of it stays the same.
+func TestAPageThatMovedIsFoundInItsSpace(t *testing.T) {
+	b := fresh(t)
+	docs := pages(2, "billing")
+	b.sync(1, eng, staff, docs...)
+	b.sync(1, open, anybody)
+	b.now = b.now.Add(time.Minute)
+	b.sync(1, open, anybody, docs[1])
+	for key, want := range map[string]string{"ENG": docs[0].id, "OPEN": docs[1].id} {
+		a := b.ask(caller("bob"), retrieve.Question{Text: "billing", SpaceKey: key, Facets: true})
+		assert.Equal(t, []string{want}, ids(a), key)
+		assert.Equal(t, confluence.Facet{Name: "space", Counts: []confluence.Count{{Value: key, N: 1}}}, a.Facets[0])
+	}
+	r, err := b.index.Check(b.ctx)
+	require.NoError(t, err)
+	assert.True(t, r.Sound(), "%+v", r)
+}
+
 func TestNearWordsAreSaid(t *testing.T) {
 	b := fresh(t)
 	b.sync(1, eng, staff, pages(1, "kubernetes")...)

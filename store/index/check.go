@@ -15,7 +15,7 @@ type Report struct {
 	Missing   []uint32 // nodes of the mirror that are not in the index
 	Extra     []uint32 // nodes of the index that are not in the mirror
 	Twice     []uint32 // nodes the index has more than once
-	Stale     []uint32 // nodes with other content
+	Stale     []uint32 // nodes with other content, or in another space
 }
 
 // Sound reports that documents are rows.
@@ -26,6 +26,7 @@ func (r Report) Sound() bool {
 // inIndex is what the index says of a node.
 type inIndex struct {
 	length, saved uint32
+	space         spaceName
 	seen          bool
 }
 
@@ -83,7 +84,7 @@ func (s *shelf) contents(r *Report) (map[uint32]*inIndex, error) {
 			if out[node] != nil {
 				r.Twice = append(r.Twice, node)
 			}
-			out[node] = &inIndex{length: seg.length[doc], saved: seg.saved[doc]}
+			out[node] = &inIndex{length: seg.length[doc], saved: seg.saved[doc], space: seg.spaces[seg.space[doc]]}
 		}
 	}
 	return out, nil
@@ -106,7 +107,7 @@ func (x *Index) compare(ctx context.Context, known map[uint32]*inIndex, r *Repor
 			}
 			d.seen = true
 			terms := x.words.document(p).numbers()
-			if int(d.length) != terms["l"].Frequency()-1 || int(d.saved) != terms["u"].Frequency()-1 {
+			if int(d.length) != terms["l"].Frequency()-1 || int(d.saved) != terms["u"].Frequency()-1 || d.space != (spaceName{p.Integration, p.SpaceKey}) {
 				r.Stale = append(r.Stale, p.Index)
 			}
 		}

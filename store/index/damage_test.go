@@ -156,6 +156,18 @@ func TestAnIndexThatDoesNotFitTheLogIsBuiltAgain(t *testing.T) {
 	}
 }
 
+func TestAPageOfAnotherSpaceIsStale(t *testing.T) {
+	log := newPages(some(3)...)
+	x := followed(t, log)
+	moved := log.of[2]
+	moved.SpaceKey = "HR"
+	log.of[2] = moved
+	r, err := x.Check(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []uint32{2}, r.Stale)
+	assert.False(t, r.Sound())
+}
+
 // TestSearchesGoOnWhileTheIndexIsBuilt: an answer during a rebuilding is the
 // old one, never an error or a part.
 func TestSearchesGoOnWhileTheIndexIsBuilt(t *testing.T) {

@@ -145,6 +145,11 @@ func (p *Pass) place(b *batch, n *Node, loosen bool) error {
 	if next.parent != row.parent || next.space != row.space {
 		p.news() // its words come under answers that were not about them
 	}
+	if row.space != 0 && next.space != row.space {
+		if err := b.changed(row.idx, false); err != nil { // an index knows the space of what it finds
+			return err
+		}
+	}
 	clause := n.Clause
 	// A placeholder was sealed because nobody had read it, not by Confluence.
 	if known && !loosen && row.space != 0 && sound(row.hash, row.fields()...) {
