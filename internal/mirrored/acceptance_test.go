@@ -48,7 +48,7 @@ func newStage(t testing.TB, sites ...string) *stage {
 	var err error
 	s.m, err = mirror.Open(s.ctx, mirror.Config{Dir: dir, Now: s.now, Verify: s.set.MayRead})
 	require.NoError(t, err)
-	s.x, err = index.Open(s.ctx, index.Config{Dir: dir, Now: s.now, Log: s.m.Follower()})
+	s.x, err = index.Open(s.ctx, index.Config{Dir: dir, Now: s.now, Log: s.m.Follower(), SlowTime: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		s.set.Close()

@@ -93,7 +93,7 @@ func (w *world) open() {
 	w.m, err = mirror.Open(w.ctx, mirror.Config{Dir: dir, Now: w.clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.m.Close()) })
-	w.x, err = index.Open(w.ctx, index.Config{Dir: dir, Now: w.clock, Log: w.m.Follower()})
+	w.x, err = index.Open(w.ctx, index.Config{Dir: dir, Now: w.clock, Log: w.m.Follower(), SlowTime: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.x.Close()) })
 	w.engine, err = retrieve.New(retrieve.Config{Mirror: w.m, Index: w.x, Now: w.clock, Integrations: func() []retrieve.Integration { return []retrieve.Integration{w.site} }})

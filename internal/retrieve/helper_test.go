@@ -68,7 +68,7 @@ func fresh(t testing.TB) *box {
 	m, err := mirror.Open(b.ctx, mirror.Config{Dir: dir, Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
-	x, err := index.Open(b.ctx, index.Config{Dir: dir, Now: now, Log: m.Follower()})
+	x, err := index.Open(b.ctx, index.Config{Dir: dir, Now: now, Log: m.Follower(), SlowTime: time.Hour})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, x.Close()) })
 	b.m, b.index = m, &heard{Index: x}
