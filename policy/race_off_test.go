@@ -2,4 +2,7 @@
 
 package policy_test
 
-const explainCases = 100_000
+const (
+	underRace    = false
+	explainCases = 100_000
+)
