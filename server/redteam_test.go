@@ -145,9 +145,9 @@ func TestA03BodySize(t *testing.T) {
 		assert.Contains(t, firstLine(t, conn), "413")
 		require.NoError(t, conn.Close())
 		<-sent
-		runtime.GC()
 		runtime.ReadMemStats(&after)
-		assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(4<<20))
+		t.Logf("%d KiB", (after.TotalAlloc-before.TotalAlloc)>>10)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "of 64 MiB the first is read")
 	})
 	t.Run("a length that lies", func(t *testing.T) {
 		a := dial(t, r)
@@ -246,7 +246,7 @@ func TestA06SlowClients(t *testing.T) {
 		}
 		assert.Equal(t, 200, r.do(call(annKey, "confluence_echo", `{}`)).status, "a healthy caller meanwhile")
 		for _, conn := range conns {
-			require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 			_, err := io.ReadAll(conn)
 			require.NoError(t, err, "the server must have closed it")
 		}
@@ -262,14 +262,14 @@ func TestA06SlowClients(t *testing.T) {
 		began := time.Now()
 		_, err := fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", annKey)
 		require.NoError(t, err)
-		for time.Since(began) < 5*time.Second {
+		for time.Since(began) < 5*time.Second*raceFactor {
 			if _, err = io.WriteString(conn, " "); err != nil {
 				break
 			}
 			<-time.After(100 * time.Millisecond)
 		}
 		require.Error(t, err, "bytes that come in one by one are no progress")
-		assert.Less(t, time.Since(began), 3*time.Second)
+		assert.Less(t, time.Since(began), 3*time.Second*raceFactor)
 	})
 	assert.Equal(t, 1, r.catalog.calls(), "of all that, only what the healthy caller asked")
 	t.Run("an answer may take longer than a request", func(t *testing.T) {
@@ -454,7 +454,7 @@ func dial(t *testing.T, r *rig) net.Conn {
 
 func firstLine(t *testing.T, conn net.Conn) string {
 	t.Helper()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	require.NoError(t, err)
 	return line

@@ -354,9 +354,9 @@ func TestStreamEnds(t *testing.T) {
 		began := time.Now()
 		select {
 		case err := <-p.done:
-			assert.Less(t, time.Since(began), 3*time.Second) // a second, and what a busy machine adds
+			assert.Less(t, time.Since(began), 3*time.Second*raceFactor) // a second, and what a busy machine adds
 			return err
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(t, "the stream goes on")
 			return nil
 		}

@@ -66,7 +66,7 @@ func TestQuestionsOfManyClausesAreCut(t *testing.T) {
 		"a long phrase": `"` + strings.Repeat("common word ", 5000) + `"`, "leading star": "*ommon",
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second*raceFactor)
 			defer cancel()
 			_, err := x.Search(ctx, v, index.Query{Text: text})
 			assert.NoError(t, err)
