@@ -21,6 +21,7 @@ import (
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/seal"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/index"
@@ -67,7 +68,7 @@ func victim(dir, url string) error {
 	changed := make(chan struct{}, 1)
 	go follow(ctx, x, changed)
 	s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, BlogPosts: true,
-		Source: client, Mirror: &doomed{target{m.Writer()}, d}, Changed: func() { wake(changed) }})
+		Source: client, Mirror: &doomed{connections.Filling{Writer: m.Writer()}, d}, Changed: func() { wake(changed) }})
 	if err != nil {
 		return err
 	}
@@ -353,7 +354,7 @@ func (b *box) killed(point string, after time.Duration) (said []string, took tim
 	lines := bufio.NewScanner(out)
 	require.True(b.t, lines.Scan())
 	if point != "" {
-		after = 20 * time.Second // it dies by itself, or the point is not on its way
+		after = time.Minute // it dies by itself, or the point is not on its way
 	}
 	fired := make(chan struct{})
 	timer := time.AfterFunc(after, func() { close(fired); _ = cmd.Process.Kill() })

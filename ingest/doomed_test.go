@@ -10,6 +10,7 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/index"
 	"confluence-mcp/store/mirror"
@@ -44,29 +45,29 @@ func (d *doom) around(name string, do func() error) error {
 
 // doomed is a mirror that may kill the process.
 type doomed struct {
-	target
+	connections.Filling
 	*doom
 }
 
 func (d *doomed) Begin(ctx context.Context, integration int64, sp confluence.Space) (p ingest.Pass, err error) {
-	err = d.around("begin", func() (err error) { p, err = d.target.Begin(ctx, integration, sp); return err })
+	err = d.around("begin", func() (err error) { p, err = d.Filling.Begin(ctx, integration, sp); return err })
 	return &doomedPass{p, d.doom}, err
 }
 
 func (d *doomed) SetPeople(ctx context.Context, people []ingest.Person) error {
-	return d.around("people", func() error { return d.target.SetPeople(ctx, people) })
+	return d.around("people", func() error { return d.Filling.SetPeople(ctx, people) })
 }
 
 func (d *doomed) SetGroups(ctx context.Context, groups []guard.Membership) error {
-	return d.around("groups", func() error { return d.target.SetGroups(ctx, groups) })
+	return d.around("groups", func() error { return d.Filling.SetGroups(ctx, groups) })
 }
 
 func (d *doomed) SetIntegration(ctx context.Context, i guard.Integration) error {
-	return d.around("integration", func() error { return d.target.SetIntegration(ctx, i) })
+	return d.around("integration", func() error { return d.Filling.SetIntegration(ctx, i) })
 }
 
 func (d *doomed) SetMark(ctx context.Context, integration int64, name, v string) error {
-	return d.around("mark", func() error { return d.target.SetMark(ctx, integration, name, v) })
+	return d.around("mark", func() error { return d.Filling.SetMark(ctx, integration, name, v) })
 }
 
 type doomedPass struct {

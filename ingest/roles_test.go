@@ -10,6 +10,7 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
@@ -99,7 +100,7 @@ func TestWhatIsAGrant(t *testing.T) {
 			m, err := mirror.Open(t.Context(), mirror.Config{Dir: t.TempDir(), Now: time.Now})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, m.Close()) }()
-			s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, Source: c.source, Mirror: target{m.Writer()}})
+			s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, Source: c.source, Mirror: connections.Filling{Writer: m.Writer()}})
 			require.NoError(t, err)
 			_, err = s.Now(t.Context(), true, nil)
 			require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
@@ -262,7 +263,7 @@ func TestTheSchedule(t *testing.T) {
 		m, err := mirror.Open(t.Context(), mirror.Config{Dir: dir, Now: time.Now})
 		require.NoError(t, err)
 		source := &still{}
-		s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme"}, Source: source, Mirror: target{m.Writer()},
+		s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme"}, Source: source, Mirror: connections.Filling{Writer: m.Writer()},
 			Now: time.Now, Interval: 10 * time.Minute, FullInterval: time.Hour})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())

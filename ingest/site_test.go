@@ -17,6 +17,7 @@ import (
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/internal/emulator"
 	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/identity"
@@ -127,7 +128,7 @@ func (b *box) newSync(options ...option) *ingest.Sync {
 		RateBudget: time.Second, Now: b.clock.now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 	cfg := ingest.Config{
 		Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced}, BlogPosts: true, BaseURL: b.URL,
-		Mirror: target{b.Writer()}, Now: b.clock.now, Logger: slog.New(slog.NewTextHandler(logs(), nil)),
+		Mirror: connections.Filling{Writer: b.Writer()}, Now: b.clock.now, Logger: slog.New(slog.NewTextHandler(logs(), nil)),
 	}
 	for _, o := range options {
 		o(&cfg, &rc)

@@ -10,6 +10,7 @@ import (
 
 	"confluence-mcp/ingest"
 	"confluence-mcp/internal/confluence"
+	"confluence-mcp/internal/connections"
 	"confluence-mcp/store/guard"
 	"confluence-mcp/store/mirror"
 )
@@ -52,7 +53,7 @@ func TestTheSuperGroupIsThatOfADataCenter(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, m.Close()) }()
 			source := &governed{granting: granting{rows: []confluence.Permission{{PrincipalType: "user", PrincipalID: "ann", Operation: "read", Target: "space"}}}, edition: c.edition, group: c.group}
-			s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced, SuperGroup: c.known}, HonourSuperGroup: c.honour, Source: source, Mirror: target{m.Writer()}})
+			s, err := ingest.New(ingest.Config{Integration: guard.Integration{ID: 1, Name: "acme", Mode: guard.Synced, SuperGroup: c.known}, HonourSuperGroup: c.honour, Source: source, Mirror: connections.Filling{Writer: m.Writer()}})
 			require.NoError(t, err)
 			for range 2 {
 				_, err = s.Now(t.Context(), true, nil)

@@ -10,11 +10,15 @@ import (
 	"confluence-mcp/store/mirror"
 )
 
-// writer is the mirror as a sync fills it: the same types under the names that
+// Filling is the mirror as a sync fills it: the same types under the names that
 // package ingest has for them, so that a sync can be tested without a database.
+type Filling struct{ *mirror.Writer }
+
+// writer is what a sync of a connection fills: the connection is told who its
+// account is.
 type writer struct {
-	*mirror.Writer
-	of *connection // is told who the connecting account is
+	Filling
+	of *connection
 }
 
 // SetIntegration implements ingest.Mirror.
@@ -22,7 +26,7 @@ func (w writer) SetIntegration(ctx context.Context, i guard.Integration) error {
 	if err := w.of.ownRows(ctx, w.Writer, i.Account); err != nil {
 		return err
 	}
-	err := w.Writer.SetIntegration(ctx, i)
+	err := w.Filling.SetIntegration(ctx, i)
 	if err == nil {
 		w.of.learned.Store(&i.Account)
 		w.of.doubted.Store(false)
@@ -31,8 +35,8 @@ func (w writer) SetIntegration(ctx context.Context, i guard.Integration) error {
 }
 
 // Begin implements ingest.Mirror.
-func (w writer) Begin(ctx context.Context, integration int64, sp confluence.Space) (ingest.Pass, error) {
-	p, err := w.Writer.Begin(ctx, integration, sp)
+func (f Filling) Begin(ctx context.Context, integration int64, sp confluence.Space) (ingest.Pass, error) {
+	p, err := f.Writer.Begin(ctx, integration, sp)
 	if err != nil {
 		return nil, err
 	}
@@ -40,25 +44,25 @@ func (w writer) Begin(ctx context.Context, integration int64, sp confluence.Spac
 }
 
 // Spaces implements ingest.Mirror.
-func (w writer) Spaces(ctx context.Context, integration int64) ([]ingest.Swept, error) {
-	all, err := w.Writer.Spaces(ctx, integration)
+func (f Filling) Spaces(ctx context.Context, integration int64) ([]ingest.Swept, error) {
+	all, err := f.Writer.Spaces(ctx, integration)
 	return each(all, func(s mirror.Swept) ingest.Swept { return ingest.Swept(s) }), err
 }
 
 // SetPeople implements ingest.Mirror.
-func (w writer) SetPeople(ctx context.Context, people []ingest.Person) error {
-	return w.Writer.SetPeople(ctx, each(people, func(p ingest.Person) mirror.Person { return mirror.Person(p) }))
+func (f Filling) SetPeople(ctx context.Context, people []ingest.Person) error {
+	return f.Writer.SetPeople(ctx, each(people, func(p ingest.Person) mirror.Person { return mirror.Person(p) }))
 }
 
 // Person implements ingest.Mirror.
-func (w writer) Person(ctx context.Context, integration int64, who string) (ingest.Person, error) {
-	p, err := w.Writer.Person(ctx, integration, who)
+func (f Filling) Person(ctx context.Context, integration int64, who string) (ingest.Person, error) {
+	p, err := f.Writer.Person(ctx, integration, who)
 	return ingest.Person(p), err
 }
 
 // People implements ingest.Mirror.
-func (w writer) People(ctx context.Context, integration int64) ([]ingest.Person, error) {
-	all, err := w.Writer.People(ctx, integration)
+func (f Filling) People(ctx context.Context, integration int64) ([]ingest.Person, error) {
+	all, err := f.Writer.People(ctx, integration)
 	return each(all, func(p mirror.Person) ingest.Person { return ingest.Person(p) }), err
 }
 

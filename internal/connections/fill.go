@@ -121,7 +121,7 @@ func (s *Set) begin(ctx context.Context, c *connection) error {
 	}
 	known = c.spec.shown(known)
 	sync, err := ingest.New(ingest.Config{Integration: known, Spaces: c.spec.Spaces, BlogPosts: f.Rhythm.BlogPosts, BaseURL: c.spec.address(),
-		Source: c.connected, Mirror: writer{w, c}, Now: s.client.Now, Logger: s.client.Logger,
+		Source: c.connected, Mirror: writer{Filling{w}, c}, Now: s.client.Now, Logger: s.client.Logger,
 		HonourSuperGroup: c.spec.SuperGroup, Interval: f.Rhythm.Interval, FullInterval: f.Rhythm.FullInterval, Changed: f.Changed})
 	if err != nil {
 		return err
