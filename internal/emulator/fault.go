@@ -196,17 +196,16 @@ func (a *faultAction) send(w http.ResponseWriter, r *http.Request, answer *buffe
 // drip sends body in slices of a tenth of a second.
 func drip(w http.ResponseWriter, r *http.Request, body []byte, bytesPerSecond int) {
 	step := max(1, bytesPerSecond/10)
-	wait := time.Duration(step) * time.Second / time.Duration(bytesPerSecond)
 	for len(body) > 0 {
+		_ = http.NewResponseController(w).Flush() // a lost client ends the pause below
 		n := min(step, len(body))
+		if !pause(r, time.Duration(n)*time.Second/time.Duration(bytesPerSecond)) {
+			return
+		}
 		if _, err := w.Write(body[:n]); err != nil {
 			return
 		}
-		_ = http.NewResponseController(w).Flush() // a lost client ends the pause below
 		body = body[n:]
-		if len(body) > 0 && !pause(r, wait) {
-			return
-		}
 	}
 }
 
