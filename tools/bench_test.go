@@ -30,7 +30,8 @@ func BenchmarkCall(b *testing.B) {
 	cat, err := tools.New(tools.Config{Sites: sites{site: newFake()}, Policy: set, Log: &record{}, Now: time.Now, Limits: tools.Limits{CallsPerMinute: 1e9}})
 	require.NoError(b, err)
 	for b.Loop() {
-		_, known := cat.Call(context.Background(), ann(), "confluence_get_space", json.RawMessage(`{"space_key":"ENG"}`), nil)
+		result, known := cat.Call(context.Background(), ann(), "confluence_get_space", json.RawMessage(`{"space_key":"ENG"}`), nil)
 		require.True(b, known)
+		require.False(b, result.IsError)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"confluence-mcp/store/guard"
 )
 
@@ -86,6 +88,7 @@ func BenchmarkMillion(b *testing.B) {
 				seen++
 			}
 		}
+		require.Positive(b, seen)
 	})
 	b.Run("restrict a tree of 50,000 and lift it", func(b *testing.B) {
 		for b.Loop() {

@@ -246,16 +246,20 @@ func BenchmarkSearch100kPages(b *testing.B) {
 	}
 	require.NoError(b, s.Load(strings.NewReader(lines.String())))
 	handle := handlerOf("/wiki/rest/api/search")
-	get := func(cql string) {
-		req := httptest.NewRequest(http.MethodGet, "/wiki/rest/api/search?cql="+url.QueryEscape(cql), nil)
-		handle(httptest.NewRecorder(), req, wire.Call{Site: s, User: "u"})
+	get := func(cql string) *httptest.ResponseRecorder {
+		req, w := httptest.NewRequest(http.MethodGet, "/wiki/rest/api/search?cql="+url.QueryEscape(cql), nil), httptest.NewRecorder()
+		handle(w, req, wire.Call{Site: s, User: "u"})
+		return w
 	}
 	get("text ~ warm")
 	for _, q := range []string{`text ~ "99999"`, `type = page and space = K order by lastmodified desc`, `title ~ "777"`} {
 		b.Run(q, func(b *testing.B) {
+			var w *httptest.ResponseRecorder
 			for b.Loop() {
-				get(q)
+				w = get(q)
 			}
+			require.Equal(b, http.StatusOK, w.Code, w.Body)
+			require.Contains(b, w.Body.String(), `"title":"Page `)
 		})
 	}
 }
