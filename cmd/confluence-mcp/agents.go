@@ -65,6 +65,7 @@ func (p program) agentsAddCommand() *cobra.Command {
 	c.Flags().IntVar(&a.Burst, "burst", 0, "requests at once; without it twice the rate")
 	c.Flags().StringVar(&notify, "notify-url", "", "`address` its approvals are told at; the secret that signs is printed behind the key, once")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = c.MarkFlagRequired("profile") // fails for unknown flags only
 	return c
 }
 
@@ -123,6 +124,7 @@ func (p program) addAgent(ctx context.Context, s *store.Precious, a store.Agent,
 
 func (p program) agentsRevokeCommand() *cobra.Command {
 	var at place
+	var asJSON bool
 	c := &cobra.Command{Use: "revoke NAME", Short: "End an agent's key for good; its open streams end within seconds", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
@@ -130,10 +132,10 @@ func (p program) agentsRevokeCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.out, "revoked %s\n", args[0])
-				return err
+				return p.print(asJSON, map[string]any{"name": args[0], "revoked": true}, "revoked %s\n", args[0])
 			})
 		}}
 	at.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -211,6 +211,7 @@ func (p program) printPeople(ctx context.Context, s *store.Precious, asJSON bool
 
 func (p program) agentsForgetCommand() *cobra.Command {
 	var at place
+	var asJSON bool
 	c := &cobra.Command{Use: "forget EMAIL", Short: "Let somebody else be found by an address that changed hands", Args: cobra.ExactArgs(1), Example: "  confluence-mcp agents people forget ann@acme.example",
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withPrecious(c.Context(), at, func(ctx context.Context, s *store.Precious) error {
@@ -218,10 +219,10 @@ func (p program) agentsForgetCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.out, "forgot %s\n", args[0])
-				return err
+				return p.print(asJSON, map[string]any{"email": args[0], "forgotten": true}, "forgot %s\n", args[0])
 			})
 		}}
 	at.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -293,7 +293,7 @@ that nothing before it was changed, and export --after N goes on from it.`,
 		}}
 	at.flags(c)
 	c.Flags().Int64Var(&after, "after", 0, "only lines behind this `line`")
-	return c
+	return alwaysJSON(c)
 }
 
 // exportAudit prints what is there even when it is broken, and says so.

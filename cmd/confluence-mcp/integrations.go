@@ -75,7 +75,7 @@ func (p program) integrationsShowCommand() *cobra.Command {
 		})
 	}}
 	at.flags(c)
-	return c
+	return alwaysJSON(c)
 }
 
 type addFlags struct {
@@ -118,6 +118,7 @@ With --oauth it is made ready for: confluence-mcp connect.`,
 	c.Flags().StringVar(&f.hardMaxAge, "acl-hard-max-age", "", "by rights older than this `duration` nothing is shown (default 168h)")
 	c.Flags().BoolVar(&f.oauth, "oauth", false, "without a token: it is connected with the command connect")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	_ = c.MarkFlagRequired("base-url") // fails for unknown flags only
 	return c
 }
 
@@ -173,6 +174,7 @@ func (p program) integrationsAdd(c *cobra.Command, f addFlags, name string) erro
 
 func (p program) integrationsRemoveCommand() *cobra.Command {
 	var at place
+	var asJSON bool
 	c := &cobra.Command{Use: "remove INTEGRATION", Short: "Disconnect a site and forget its token and its copy; Confluence is not touched", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 		return p.withCopy(c.Context(), at, func(ctx context.Context, e *engine, _ *copied) error {
 			i, err := e.registry.Find(args[0])
@@ -183,10 +185,10 @@ func (p program) integrationsRemoveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(p.out, "integration %s is removed\n", args[0])
-			return err
+			return p.print(asJSON, map[string]any{"id": i.ID, "name": i.Name, "removed": true}, "integration %s is removed\n", args[0])
 		})
 	}}
 	at.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

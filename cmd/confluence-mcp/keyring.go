@@ -117,12 +117,15 @@ func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Confi
 }
 
 func (p program) secretsNewKeyCommand() *cobra.Command {
-	return &cobra.Command{Use: "new-key", Short: "Print a new master key for an environment variable or a secret store", RunE: func(*cobra.Command, []string) error {
+	var asJSON bool
+	c := &cobra.Command{Use: "new-key", Short: "Print a new master key for an environment variable or a secret store", RunE: func(*cobra.Command, []string) error {
 		key := seal.NewKeyText()
-		if _, err := fmt.Fprintln(p.out, key.Reveal()); err != nil {
+		if err := p.print(asJSON, map[string]any{"key": key.Reveal()}, "%s\n", key.Reveal()); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.errOut, "This is a secret. It is kept nowhere and not shown again.")
 		return nil
 	}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }

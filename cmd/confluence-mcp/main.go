@@ -107,14 +107,19 @@ Find out what is wrong:      confluence-mcp doctor`,
 }
 
 // refuseStrayWords makes a mistyped subcommand or a stray argument a usage
-// error instead of a help page with exit code 0.
+// error instead of a help page with exit code 0, and a required flag that is
+// missing one too, which cobra would find later, as an error like any other.
 func refuseStrayWords(c *cobra.Command) {
 	if c.Args == nil && !c.HasSubCommands() {
 		c.Args = cobra.NoArgs
 	}
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
+			err := check(c, args)
+			if err == nil {
+				err = c.ValidateRequiredFlags()
+			}
+			if err != nil {
 				return usage("%v (see %s --help)", err, c.CommandPath())
 			}
 			return nil

@@ -76,16 +76,18 @@ func (p program) mirrorCheck(ctx context.Context, open *copied, asJSON bool) err
 
 func (p program) mirrorRebuildCommand() *cobra.Command {
 	var at place
+	var asJSON bool
 	c := &cobra.Command{Use: "rebuild-index", Short: "Build the index anew; searches go on with the old one until then",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.withCopy(c.Context(), at, func(ctx context.Context, _ *engine, open *copied) error {
 				if err := open.index.Rebuild(ctx); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(p.out, "indexed %d pages\n", open.index.Status().Documents)
-				return err
+				n := open.index.Status().Documents
+				return p.print(asJSON, map[string]any{"documents": n}, "indexed %d pages\n", n)
 			})
 		}}
 	at.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -220,15 +220,20 @@ func (p program) printRevisions(r *reload.Reloader, asJSON bool) error {
 }
 
 func (p program) policyRollbackCommand(at *place) *cobra.Command {
-	return &cobra.Command{Use: "rollback [REVISION]", Short: "Put a kept revision of the profiles folder (or the one before) in force, until the folder changes", Args: cobra.MaximumNArgs(1),
+	var asJSON bool
+	c := &cobra.Command{Use: "rollback [REVISION]", Short: "Put a kept revision of the profiles folder (or the one before) in force, until the folder changes", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withProfiles(c.Context(), *at, func(ctx context.Context, r *reload.Reloader, log changes) error { return p.rollback(ctx, r, log, args) })
+			return p.withProfiles(c.Context(), *at, func(ctx context.Context, r *reload.Reloader, log changes) error {
+				return p.rollback(ctx, r, log, args, asJSON)
+			})
 		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
 
 // rollback goes back to the revision named, or to the newest one that is not in
 // force.
-func (p program) rollback(ctx context.Context, r *reload.Reloader, log changes, args []string) error {
+func (p program) rollback(ctx context.Context, r *reload.Reloader, log changes, args []string, asJSON bool) error {
 	before := r.Status().Revision
 	kept, err := r.Revisions()
 	if err != nil {
@@ -245,8 +250,7 @@ func (p program) rollback(ctx context.Context, r *reload.Reloader, log changes, 
 	if err := putInForce(ctx, log, atShell(), r, args[0]); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "revision %s is in force, %s was\n", args[0], before)
-	return err
+	return p.print(asJSON, map[string]any{"in_force": args[0], "was": before}, "revision %s is in force, %s was\n", args[0], before)
 }
 
 // putInForce puts a kept revision in force, and into the log who did.

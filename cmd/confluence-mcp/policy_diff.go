@@ -100,7 +100,7 @@ func widens(yes bool) string {
 }
 
 func policySchemaCommand(deps policyDeps) *cobra.Command {
-	return &cobra.Command{
+	return alwaysJSON(&cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of a profile file, for editors",
 		Args:  cobra.NoArgs,
@@ -108,5 +108,5 @@ func policySchemaCommand(deps policyDeps) *cobra.Command {
 			_, err := deps.Out.Write(profile.Schema())
 			return err
 		},
-	}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"confluence-mcp/internal/config"
 	"confluence-mcp/internal/oauth"
@@ -52,11 +53,12 @@ func revision() string {
 
 func (p program) configCommand() *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "The configuration file: its schema, and whether one is right"}
-	c.AddCommand(&cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", RunE: func(*cobra.Command, []string) error {
+	c.AddCommand(alwaysJSON(&cobra.Command{Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors", RunE: func(*cobra.Command, []string) error {
 		_, err := fmt.Fprint(p.out, config.Schema)
 		return err
-	}})
+	}}))
 	var at place
+	var asJSON bool
 	check := &cobra.Command{Use: "check", Short: "Read the configuration and say what is wrong with it", Example: "  confluence-mcp config check --config confluence-mcp.yaml",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := p.load(at)
@@ -66,8 +68,8 @@ func (p program) configCommand() *cobra.Command {
 			if err := p.check(cfg); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(p.out, "ok: %s, data in %s\n", declares(cfg), cfg.DataDir)
-			return err
+			said := map[string]any{"ok": true, "integrations": len(cfg.Integrations), "agents": len(cfg.Agents), "data_dir": cfg.DataDir}
+			return p.print(asJSON, said, "ok: %s, data in %s\n", declares(cfg), cfg.DataDir)
 		}}
 	at.flags(check)
 	show := &cobra.Command{Use: "show", Short: "Print what file, environment and defaults come to; secrets only as set or not set",
@@ -80,10 +82,16 @@ func (p program) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(p.out, text)
-			return err
+			var same any
+			if err := yaml.Unmarshal([]byte(text), &same); err != nil {
+				return err
+			}
+			return p.print(asJSON, same, "%s", text)
 		}}
 	at.flags(show)
+	for _, one := range []*cobra.Command{check, show} {
+		one.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	}
 	c.AddCommand(check, show)
 	return c
 }
