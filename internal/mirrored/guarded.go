@@ -41,17 +41,6 @@ func (g *guarded) sees(ctx context.Context, id string) (mirror.Page, error) {
 	return g.of.cfg.Mirror.Place(ctx, g.who, mirror.Ref{Integration: g.at, ID: id})
 }
 
-// allows reports whether the caller sees a page, and adds to stale whether his
-// right to it is.
-func (g *guarded) allows(ctx context.Context, id string, stale *bool) (bool, error) {
-	p, err := g.sees(ctx, id)
-	if confluence.KindOf(err) == confluence.NotFound {
-		return false, nil
-	}
-	*stale = *stale || p.Stale
-	return err == nil, err
-}
-
 // Describe implements tools.Site.
 func (g *guarded) Describe() confluence.Site { return g.live.Describe() }
 

@@ -117,28 +117,55 @@ func (g *guarded) nodes(ctx context.Context, id string, p confluence.Paging, fet
 		return confluence.List[confluence.Node]{}, err
 	}
 	stale := false
-	out, err := sift(p, fetch, func(n confluence.Node) (bool, error) { return g.allows(ctx, n.ID, &stale) })
+	out, err := sift(p, fetch, func(n confluence.Node) (bool, error) { return g.shows(ctx, n, &stale) })
 	out.Stale = stale
 	return out, err
 }
 
-// Ancestors implements tools.PageSource.
+// shows reports whether the caller sees a node as Confluence lists it, and adds to
+// stale whether his right to it is. A name or a place that the mirror does not know
+// may have been given behind a restriction: then its own and those above it count
+// as they are now, and of a folder, whose own cannot be read, it is not shown.
+func (g *guarded) shows(ctx context.Context, n confluence.Node, stale *bool) (bool, error) {
+	known, err := g.sees(ctx, n.ID)
+	if err == nil && (n.Title != "" && n.Title != known.Title || n.ParentID != "" && n.ParentID != known.ParentID) {
+		if known.Type == confluence.TypeFolder {
+			return false, nil
+		}
+		err = g.stillOpen(ctx, known, n.ParentID)
+	}
+	if confluence.KindOf(err) == confluence.NotFound {
+		return false, nil
+	}
+	*stale = *stale || known.Stale
+	return err == nil, err
+}
+
+// Ancestors implements tools.PageSource. Confluence tells no more than the way
+// down: a node stands below the one before it, the page itself below the last.
 func (g *guarded) Ancestors(ctx context.Context, id string) ([]confluence.Node, error) {
 	if _, err := g.sees(ctx, id); err != nil {
 		return nil, err
 	}
 	all, err := g.live.Ancestors(ctx, id)
-	out := []confluence.Node{}
-	for _, n := range all {
-		ok, err := g.allows(ctx, n.ID, new(bool))
-		if err != nil {
+	if err != nil {
+		return nil, err
+	}
+	out, parent := []confluence.Node{}, ""
+	for _, n := range append(all, confluence.Node{ID: id}) {
+		n.ParentID = parent
+		parent = n.ID
+		ok, err := g.shows(ctx, n, new(bool))
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if ok {
+		case n.ID == id && !ok:
+			return nil, missing("get page", "page "+id)
+		case n.ID != id && ok:
 			out = append(out, n)
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 // Spaces implements tools.SpaceStore.
