@@ -1,11 +1,11 @@
 // Package rest speaks to Confluence over HTTP as one credential.
 //
 // A [Client] is Confluence Cloud: v2 where v2 can, v1 for what v2 lacks. What
-// it knows of the API is in files named after the nouns (page.go, space.go,
-// comment.go, …); what every edition of Confluence shares is the wire below
+// it knows of the API is in files named after the nouns (pages.go, spaces.go,
+// comments.go, …); what every edition of Confluence shares is the wire below
 // it: one HTTP client factory, authentication, pacing, retry, size caps,
 // content checks and the translation of failures to confluence.Error. A Data
-// Center client is a second type on the same wire.
+// Center is told apart by [Client.Probe] and refused.
 //
 // From the outside in, a call passes retry (by error kind), pacing (rate
 // limits, five at a time), one exchange, authentication (this host only) and

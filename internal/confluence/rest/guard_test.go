@@ -20,6 +20,8 @@ import (
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/confluence/rest"
+	"confluence-mcp/policy"
+	"confluence-mcp/policy/operation"
 )
 
 // recorder is what the guard protects: it counts what gets through.
@@ -324,6 +326,38 @@ func TestGuardAgainstTheSpecifications(t *testing.T) {
 		assert.Empty(t, wanted, "operations that are in no document")
 	}
 	assert.Greater(t, total, 300)
+}
+
+// TestEveryRouteIsInThePolicysTable: what the guard lets through, the policy's
+// table of operations knows, as something a profile can grant.
+func TestEveryRouteIsInThePolicysTable(t *testing.T) {
+	table := operation.NewTable()
+	for _, r := range rest.Operations() {
+		if r.Template == "/_edge/tenant_info" || r.Template == "/rest/api/server-information" {
+			continue // what is at an address, asked before anybody calls
+		}
+		for _, path := range spelledOut(r.Template) {
+			c := table.Classify(operation.Call{Method: r.Method, Path: path})
+			assert.True(t, c.Grantable(), "%s %s has no row in policy/operation", r.Method, path)
+			if r.Method == http.MethodGet {
+				assert.Equal(t, policy.Read, c.Action, path)
+			}
+		}
+	}
+}
+
+// spelledOut are the paths of a template that has words in the place of nouns.
+func spelledOut(template string) []string {
+	paths := []string{template}
+	for name, words := range map[string]string{"{tree}": "pages folders whiteboards databases embeds", "{comments}": "footer-comments inline-comments"} {
+		if strings.Contains(template, name) {
+			paths = nil
+			for word := range strings.FieldsSeq(words) {
+				paths = append(paths, strings.Replace(template, name, word, 1))
+			}
+		}
+	}
+	return paths
 }
 
 // wantedOperations names what may pass, by operation id. A new operation of
