@@ -38,7 +38,7 @@ func newChecker(t *testing.T) *checker {
 	c := &checker{t: t, corpus: filepath.Join(shared, "corpus", "storage"), made: t.TempDir(), storage: map[string]string{}, shown: map[string]string{}}
 	for _, needed := range []string{source, c.corpus} {
 		if _, err := os.Stat(needed); err != nil {
-			t.Skipf("LOUD: ../shared is absent (%v): THE ENGINE WAS NOT HELD AGAINST THE CHECKER", err)
+			t.Skipf("LOUD: ../shared/tools/roundtrip or ../shared/corpus/storage is absent (%v): THE ENGINE WAS NOT HELD AGAINST THE CHECKER", err)
 		}
 	}
 	c.program = filepath.Join(t.TempDir(), "rtcheck")

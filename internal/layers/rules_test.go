@@ -239,6 +239,30 @@ func TestNoSkipsAndNoSleeps(t *testing.T) {
 	}
 }
 
+// TestWhatIsLeftOutIsSaid: each folder without which a test is left out is named
+// by the test, by what CI runs, which says so when it is absent, and by
+// CONTRIBUTING.md.
+func TestWhatIsLeftOutIsSaid(t *testing.T) {
+	folder, skip := regexp.MustCompile(`\.\./shared/[a-z]+(/[a-z]+)?`), regexp.MustCompile(`\bt\.Skipf?\((.*)`)
+	ci, err := os.ReadFile(filepath.Join(root(t), ".ci", "run"))
+	require.NoError(t, err)
+	guide, err := os.ReadFile(filepath.Join(root(t), "CONTRIBUTING.md"))
+	require.NoError(t, err)
+	for _, s := range sources(t) {
+		if s.pkg == "internal/layers" {
+			continue
+		}
+		for _, one := range skip.FindAllStringSubmatch(string(s.text), -1) {
+			needs := folder.FindAllString(one[1], -1)
+			assert.NotEmpty(t, needs, "%s: name the folder below ../shared that is absent", s.name)
+			for _, name := range needs {
+				assert.Contains(t, string(ci), "left_out "+name+" ", s.name)
+				assert.Contains(t, string(guide), "- `"+name+"`:", s.name)
+			}
+		}
+	}
+}
+
 // TestTheReadmeKnowsEveryFolder, and stays a page.
 func TestTheReadmeKnowsEveryFolder(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))

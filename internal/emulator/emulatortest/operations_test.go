@@ -46,7 +46,7 @@ func operations(t *testing.T, file, prefix string) map[string]official {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "shared", "spec", file))
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("LOUD: ../shared is absent, THE OPERATIONS ARE NOT COMPARED with the official documents")
+		t.Skip("LOUD: ../shared/spec is absent, THE OPERATIONS ARE NOT COMPARED with the official documents")
 	}
 	require.NoError(t, err)
 	var doc struct {

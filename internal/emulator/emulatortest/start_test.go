@@ -70,7 +70,7 @@ func TestABreachFailsTheTestThatCausedIt(t *testing.T) {
 			r := &recorded{TB: t}
 			e := emulatortest.Start(r)
 			if !e.Validates() {
-				t.Skip("LOUD: ../shared is absent, THE VALIDATOR ITSELF IS NOT TESTED")
+				t.Skip("LOUD: ../shared/spec is absent, THE VALIDATOR ITSELF IS NOT TESTED")
 			}
 			e.Do("u-bot", c.method, c.path, c.body)
 			if c.says == "" {
