@@ -63,20 +63,9 @@ func New(cfg Config) (*Grants, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Sleep == nil {
-		cfg.Sleep = sleep
+		cfg.Sleep = confluence.Pause
 	}
 	return &Grants{cfg: cfg, http: newHTTPClient(cfg.Transport), held: map[int64]held{}}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // List gives the grants of an integration as they stand, 0 for all of them.

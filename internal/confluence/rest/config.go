@@ -81,7 +81,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.Now = time.Now
 	}
 	if cfg.Sleep == nil {
-		cfg.Sleep = sleep
+		cfg.Sleep = confluence.Pause
 	}
 	return cfg
 }
@@ -119,15 +119,4 @@ func hasControl(s string) bool {
 
 func badConfig(message, next string) error {
 	return &confluence.Error{Kind: confluence.Invalid, Op: "configure Confluence", Message: message, Next: next}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
