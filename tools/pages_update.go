@@ -138,13 +138,7 @@ func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
 	out.before, out.after = "space "+p.SpaceKey+", under page "+p.ParentID, "space "+to.SpaceKey+", "+where
 	var beside, from string
 	out.inverse = func(_ context.Context, r receipt) inverse {
-		if p.ParentID == "" {
-			return inverse{Final: "The page stood at the top of its space, where this server puts no page."}
-		}
-		if p.ParentType == confluence.TypeFolder && from == confluence.MoveAppend {
-			return inverse{Final: "The page stood alone in a folder, and this server moves pages beside and under pages only."}
-		}
-		return inverse{ID: p.ID, Version: r.Version, Below: out.change.TargetParentID, Parent: p.ParentID, Target: beside, Where: from, By: r.saved.AuthorID, Saved: r.saved.CreatedAt}
+		return moveBack(*p, out.change.TargetParentID, beside, from, r)
 	}
 	out.commit = func(ctx context.Context) (receipt, error) {
 		r := out.target
@@ -161,6 +155,18 @@ func movePage(ctx context.Context, k *call, in movePageIn) (*plan, error) {
 		return r, nil
 	}
 	return out, nil
+}
+
+// moveBack is how a move is undone: of a page that is below another one by now,
+// to the place it had, which the page beside it or above it tells.
+func moveBack(was confluence.Page, below, beside, from string, r receipt) inverse {
+	if was.ParentID == "" {
+		return inverse{Final: "The page stood at the top of its space, where this server puts no page."}
+	}
+	if was.ParentType == confluence.TypeFolder && from == confluence.MoveAppend {
+		return inverse{Final: "The page stood alone in a folder, and this server moves pages beside and under pages only."}
+	}
+	return inverse{ID: was.ID, Version: r.Version, Below: below, Parent: was.ParentID, Target: beside, Where: from, By: r.saved.AuthorID, Saved: r.saved.CreatedAt}
 }
 
 // checkMove refuses a move into the page's own subtree, to a page that is not
