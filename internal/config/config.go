@@ -31,9 +31,9 @@ var Schema string
 // Defaults of what a file may leave out.
 const (
 	DefaultListen       = "127.0.0.1:8642" // loopback only: exposing it is a decision
-	DefaultSync         = 15 * time.Minute
+	defaultSync         = 15 * time.Minute
 	DefaultFullSync     = 24 * time.Hour
-	DefaultIntegration  = "default" // name of the integration the environment describes
+	defaultIntegration  = "default" // name of the integration the environment describes
 	maxSecretFileBytes  = 64 << 10
 	visibilityAdminOnly = "connected-admin-only"
 	opaqueSeal          = "seal"
@@ -123,7 +123,7 @@ type Source struct {
 // defaults, and checks the whole. Kind Invalid, with every problem and its
 // place, or NotFound when the named file is not there.
 func Load(s Source) (Config, error) {
-	c := Config{Listen: DefaultListen, DataDir: s.HomeData, Sync: Sync{Interval: DefaultSync, FullInterval: DefaultFullSync, BlogPosts: true}}
+	c := Config{Listen: DefaultListen, DataDir: s.HomeData, Sync: Sync{Interval: defaultSync, FullInterval: DefaultFullSync, BlogPosts: true}}
 	if s.File != "" {
 		if err := s.loadFile(&c); err != nil {
 			return Config{}, err

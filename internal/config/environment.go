@@ -12,46 +12,46 @@ import (
 
 // Environment names that users of other Confluence MCP servers already have.
 const (
-	EnvURL      = "CONFLUENCE_URL"
-	EnvUsername = "CONFLUENCE_USERNAME"
-	EnvAPIToken = "CONFLUENCE_API_TOKEN"      // Cloud
-	EnvPAT      = "CONFLUENCE_PERSONAL_TOKEN" // Data Center
-	EnvReadOnly = "READ_ONLY_MODE"
-	EnvSpaces   = "CONFLUENCE_SPACES_FILTER" // comma-separated keys
+	envURL      = "CONFLUENCE_URL"
+	envUsername = "CONFLUENCE_USERNAME"
+	envAPIToken = "CONFLUENCE_API_TOKEN"      // Cloud
+	envPAT      = "CONFLUENCE_PERSONAL_TOKEN" // Data Center
+	envReadOnly = "READ_ONLY_MODE"
+	envSpaces   = "CONFLUENCE_SPACES_FILTER" // comma-separated keys
 )
 
 // environment adds what the environment says. A file's integrations come
 // first: with any of them, the CONFLUENCE_ variables are not looked at.
 // READ_ONLY_MODE always counts, because it can only narrow.
 func (s Source) environment(c *Config) error {
-	readOnly, err := boolean(s.Getenv(EnvReadOnly))
+	readOnly, err := boolean(s.Getenv(envReadOnly))
 	if err != nil {
-		return invalid(EnvReadOnly+": "+err.Error(), "Set it to true or false, or unset it.", err)
+		return invalid(envReadOnly+": "+err.Error(), "Set it to true or false, or unset it.", err)
 	}
 	c.ReadOnly = readOnly
-	if len(c.Integrations) > 0 || s.Getenv(EnvURL) == "" {
+	if len(c.Integrations) > 0 || s.Getenv(envURL) == "" {
 		return nil
 	}
-	if holdsCredentials(s.Getenv(EnvURL)) {
-		return invalid(EnvURL+" holds a user name or password", "Write the address alone; set "+EnvUsername+" and "+EnvAPIToken+" beside it.", nil)
+	if holdsCredentials(s.Getenv(envURL)) {
+		return invalid(envURL+" holds a user name or password", "Write the address alone; set "+envUsername+" and "+envAPIToken+" beside it.", nil)
 	}
-	i := Integration{Name: DefaultIntegration, BaseURL: s.Getenv(EnvURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(EnvSpaces)),
+	i := Integration{Name: defaultIntegration, BaseURL: s.Getenv(envURL), UnsyncedVisibility: visibilityAdminOnly, Spaces: split(s.Getenv(envSpaces)),
 		OpaqueAncestors: opaqueSeal, ACLMaxAge: confluence.DefaultRightsAge, ACLHardMaxAge: confluence.DefaultRightsHardAge}
-	if s.Getenv(EnvSpaces) != "" && len(i.Spaces) == 0 { // none named must not mean all
-		return invalid(EnvSpaces+" is set, but names no space", "Set it to space keys with commas between, or unset it for all spaces.", nil)
+	if s.Getenv(envSpaces) != "" && len(i.Spaces) == 0 { // none named must not mean all
+		return invalid(envSpaces+" is set, but names no space", "Set it to space keys with commas between, or unset it for all spaces.", nil)
 	}
 	if slices.ContainsFunc(i.Spaces, func(k string) bool { return !confluence.IsSpaceKey(k) }) {
-		return invalid(EnvSpaces+" holds something that is no space key", "Set it to keys such as ENG, of letters and digits, with commas between; personal spaces (~) are not mirrored.", nil)
+		return invalid(envSpaces+" holds something that is no space key", "Set it to keys such as ENG, of letters and digits, with commas between; personal spaces (~) are not mirrored.", nil)
 	}
-	switch api, pat := s.Getenv(EnvAPIToken), s.Getenv(EnvPAT); {
-	case api != "" && s.Getenv(EnvUsername) == "":
-		return invalid(EnvAPIToken+" is set, "+EnvUsername+" is not", "Set "+EnvUsername+" to the e-mail address the API token belongs to.", nil)
+	switch api, pat := s.Getenv(envAPIToken), s.Getenv(envPAT); {
+	case api != "" && s.Getenv(envUsername) == "":
+		return invalid(envAPIToken+" is set, "+envUsername+" is not", "Set "+envUsername+" to the e-mail address the API token belongs to.", nil)
 	case api != "":
-		i.Username, i.Token = s.Getenv(EnvUsername), seal.NewSecret(api)
+		i.Username, i.Token = s.Getenv(envUsername), seal.NewSecret(api)
 	case pat != "":
 		i.Token = seal.NewSecret(pat)
 	default:
-		return invalid(EnvURL+" is set, but no token", "Set "+EnvUsername+" and "+EnvAPIToken+" (Cloud), or "+EnvPAT+" (Data Center).", nil)
+		return invalid(envURL+" is set, but no token", "Set "+envUsername+" and "+envAPIToken+" (Cloud), or "+envPAT+" (Data Center).", nil)
 	}
 	c.Integrations = append(c.Integrations, i)
 	return nil

@@ -16,7 +16,6 @@ const (
 // Content states.
 const (
 	StatusCurrent  = "current"
-	StatusDraft    = "draft"
 	StatusTrashed  = "trashed"
 	StatusArchived = "archived"
 )

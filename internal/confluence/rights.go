@@ -48,10 +48,9 @@ type RoleAssignment struct {
 	RoleID        string
 }
 
-// Access classes a [RoleAssignment] or [Permission] may name. AnonymousUsers
-// is the only one that makes a space public.
+// Access classes of people who are known, which a [RoleAssignment] or
+// [Permission] may name.
 const (
-	AnonymousUsers     = "anonymous-users"
 	AuthenticatedUsers = "authenticated-users"
 	AllLicensedUsers   = "all-licensed-users"
 )

@@ -46,7 +46,7 @@ func (h handler) WithGroup(name string) slog.Handler {
 
 func (h handler) mask(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
-	if v.Kind() != slog.KindGroup || SecretName(a.Key) {
+	if v.Kind() != slog.KindGroup || secretName(a.Key) {
 		return h.rules.Attr(nil, a)
 	}
 	members := v.Group()

@@ -40,9 +40,9 @@ func (r *Rules) Text(s string) string {
 	return r.look.ReplaceAllString(s, "${1}${2}"+Mask)
 }
 
-// SecretName reports whether a field or header of this name is never shown,
+// secretName reports whether a field or header of this name is never shown,
 // whatever it holds.
-func SecretName(name string) bool {
+func secretName(name string) bool {
 	n := strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToLower(name))
 	switch n {
 	case "authorization", "proxy_authorization", "cookie", "set_cookie", "code", "code_verifier", "x_api_key", "api_key", "key", "private_key":
@@ -60,7 +60,7 @@ func SecretName(name string) bool {
 // like a secret inside strings, errors and URLs. Numbers, booleans, times and
 // durations pass.
 func (r *Rules) Attr(_ []string, a slog.Attr) slog.Attr {
-	if SecretName(a.Key) && a.Value.Kind() != slog.KindBool {
+	if secretName(a.Key) && a.Value.Kind() != slog.KindBool {
 		return slog.String(a.Key, Mask)
 	}
 	v := a.Value.Resolve()

@@ -155,12 +155,6 @@ func (f *Forest) SetPerson(p Person) {
 	f.people.shardOf(k)[k] = p
 }
 
-// DropPerson makes a user unknown.
-func (f *Forest) DropPerson(integration int64, id string) {
-	k := key{integration, id}
-	delete(f.people.shardOf(k), k)
-}
-
 // SetGroup says what a group is. A group that was never set has no members,
 // whoever claims to be one.
 func (f *Forest) SetGroup(m Membership) {
