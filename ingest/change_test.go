@@ -1,7 +1,9 @@
 package ingest_test
 
 import (
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,4 +213,33 @@ func TestMembershipsOfACallerAreFresh(t *testing.T) {
 	assert.True(t, b.sees("u-ann", "1001"), "the last good memberships stay")
 	_, err = b.Mirror.Page(t.Context(), who("u-eve"), mirror.Ref{ID: "1001"})
 	require.Error(t, err)
+}
+
+// Groups that were read before somebody lost one, and come after the reading that
+// tells it, do not give it back.
+func TestALateAnswerGivesNoGroupBack(t *testing.T) {
+	b, p := proxied(t)
+	b.pass(true)
+	require.NoError(t, b.sync.Membership(t.Context(), "u-ann"))
+	require.True(t, b.sees("u-ann", "1002"))
+	b.clock.add(16 * time.Minute)
+	read, release := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	p.script(nil, func(_ int, r *http.Request, body []byte) []byte {
+		if strings.HasSuffix(r.URL.Path, "/user/memberof") && held.CompareAndSwap(false, true) {
+			close(read)
+			<-release
+		}
+		return body
+	})
+	late := make(chan error, 1)
+	go func() { late <- b.sync.Membership(t.Context(), "u-ann") }()
+	<-read
+	b.Apply(`{"kind":"user","id":"u-ann","email":"ann@acme.test","token":"ann-token","groups":["staff"]}`)
+	b.pass(false)
+	require.False(t, b.sees("u-ann", "1002"))
+	close(release)
+	require.NoError(t, <-late)
+	assert.False(t, b.sees("u-ann", "1002"))
+	assert.True(t, b.sees("u-ann", "1001"))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -346,5 +347,36 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 		info, err := os.Stat(filepath.Join(b.dir, mirror.File+suffix))
 		require.NoError(t, err)
 		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
+	}
+}
+
+// What was read of somebody before what is known of him gives him nothing back.
+func TestAnOlderReadingOnlyTakes(t *testing.T) {
+	at := func(minutes int) time.Time { return noon().Add(time.Duration(minutes) * time.Minute) }
+	both, active := []string{"ga", "gs"}, guard.Person{Active: true, Groups: []string{"gs"}, CheckedAt: at(-10)}
+	for name, c := range map[string]struct{ known, read, want guard.Person }{
+		"newer":             {active, guard.Person{Active: true, Groups: both, CheckedAt: at(-5)}, guard.Person{Active: true, Groups: both, CheckedAt: at(-5)}},
+		"of the same time":  {active, guard.Person{Active: true, Groups: both, CheckedAt: at(-10)}, guard.Person{Active: true, Groups: both, CheckedAt: at(-10)}},
+		"older, with more":  {active, guard.Person{Active: true, Groups: both, CheckedAt: at(-11)}, active},
+		"older, with other": {active, guard.Person{Active: true, Groups: []string{"ga"}, CheckedAt: at(-11)}, guard.Person{Active: true, CheckedAt: at(-10)}},
+		"older, active":     {guard.Person{CheckedAt: at(-10)}, guard.Person{Active: true, Admin: true, Groups: both, CheckedAt: at(-11)}, guard.Person{CheckedAt: at(-10)}},
+		"older, inactive":   {active, guard.Person{Groups: both, CheckedAt: at(-11)}, guard.Person{Groups: []string{"gs"}, CheckedAt: at(-10)}},
+		"older, no guest":   {guard.Person{Active: true, Guest: true, App: true, CheckedAt: at(-10)}, guard.Person{Active: true, CheckedAt: at(-11)}, guard.Person{Active: true, Guest: true, App: true, CheckedAt: at(-10)}},
+		"forgotten":         {active, guard.Person{Active: true}, guard.Person{Active: true}},
+		"a wrong clock":     {guard.Person{Active: true, CheckedAt: at(600)}, active, active},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := fresh(t)
+			for _, p := range []*guard.Person{&c.known, &c.read, &c.want} {
+				p.Integration, p.ID = 1, "zoe"
+			}
+			require.NoError(t, b.Writer().SetPeople(b.ctx, []mirror.Person{{Person: c.known}}))
+			require.NoError(t, b.Writer().SetPeople(b.ctx, []mirror.Person{{Person: c.read}}))
+			got, err := b.Writer().Person(b.ctx, 1, "zoe")
+			require.NoError(t, err)
+			assert.Equal(t, c.want, got.Person)
+			b.sync(1, page("1", "", onlyA))
+			assert.Equal(t, slices.Contains(c.want.Groups, "ga"), b.sees("zoe", "1"), "what is judged by is what is stored")
+		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"time"
 
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/store/guard"
@@ -37,10 +39,16 @@ func (w *Writer) SetIntegration(ctx context.Context, i guard.Integration) error 
 	})
 }
 
-// SetPeople says who users are and which groups they are in, as one batch.
+// SetPeople says who users are and which groups they are in, as one batch. A
+// reading that is older than what is known of somebody only takes from him: it
+// cannot tell what he lost since.
 func (w *Writer) SetPeople(ctx context.Context, people []Person) error {
 	return w.m.commit(ctx, "set people", func(b *batch) error {
 		for _, p := range people {
+			var err error
+			if p.Person, err = b.notBefore(p.Person, w.m.now()); err != nil {
+				return err
+			}
 			v := text(p.Person)
 			if err := b.exec(`INSERT INTO person(integration, id, value, hash, name, username, email) VALUES (?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET value = excluded.value, hash = excluded.hash, name = excluded.name, username = excluded.username, email = excluded.email`,
@@ -51,6 +59,35 @@ func (w *Writer) SetPeople(ctx context.Context, people []Person) error {
 		}
 		return nil
 	})
+}
+
+// notBefore gives what a reading of a user leaves of him: itself or, where a newer
+// one is stored, what both say. A reading of no time forgets him, and a stored one
+// of a time that is yet to come was made by a wrong clock.
+func (b *batch) notBefore(p guard.Person, now time.Time) (guard.Person, error) {
+	var v string
+	var hash []byte
+	err := b.one("SELECT value, hash FROM person WHERE integration = ? AND id = ?", p.Integration, p.ID).Scan(&v, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, nil
+	}
+	var known guard.Person
+	if damaged := 0; err != nil || !value(&known, &damaged, v, hash, p.Integration, p.ID) {
+		return p, err
+	}
+	if p.CheckedAt.IsZero() || !known.CheckedAt.After(p.CheckedAt) || known.CheckedAt.After(now) {
+		return p, nil
+	}
+	var both []string
+	for _, g := range p.Groups {
+		if slices.Contains(known.Groups, g) {
+			both = append(both, g)
+		}
+	}
+	p.Groups, p.CheckedAt = both, known.CheckedAt
+	p.Active, p.Admin = p.Active && known.Active, p.Admin && known.Admin
+	p.Guest, p.App = p.Guest || known.Guest, p.App || known.App
+	return p, nil
 }
 
 // SetGroups says what groups are called and in which groups they are.
