@@ -207,6 +207,8 @@ func (k *call) rejected(r approval.Request) error {
 type getApprovalIn struct {
 	ApprovalID  string `json:"approval_id" is:"user,min=1"`
 	WaitSeconds int    `json:"wait_seconds,omitempty" is:"min=0,max=30"`
+
+	short
 }
 
 type approvalOut struct {
@@ -243,7 +245,8 @@ func getApproval(ctx context.Context, k *call, in getApprovalIn) (approvalOut, s
 			return approvalOut{}, "", fmt.Errorf("read the result: %w", err)
 		}
 	}
-	return out, approvalText(r), nil
+	text, rest := in.cut(approvalText(r))
+	return out, text + rest, nil
 }
 
 func noApproval(id string) error {

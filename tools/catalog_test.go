@@ -92,6 +92,8 @@ func TestEveryToolIsWhole(t *testing.T) {
 			require.NoError(t, json.Unmarshal(tool.InputSchema, &in))
 			if !tool.ReadOnly {
 				assert.Contains(t, in.Properties, "dry_run")
+			} else {
+				assert.Contains(t, in.Properties, "max_chars")
 			}
 		})
 	}

@@ -89,3 +89,19 @@ func TestWordsThatLookLikeMarksStay(t *testing.T) {
 	assert.Contains(t, made, "See [image: below] for it.")
 	assert.Contains(t, made, `<ri:attachment ri:filename="pump.png" />`)
 }
+
+// Design 5: every read takes max_chars, one with a short answer too.
+func TestShortReadsKeepToMaxChars(t *testing.T) {
+	site := newFake()
+	s := site.spaces["ENG"]
+	s.Name = strings.Repeat("long ", 50)
+	site.spaces["ENG"] = s
+	d := newDesk(t, site)
+	r, _ := d.ok("get_space", args{"space_key": "ENG", "max_chars": 200})
+	assert.Regexp(t, `\[\d+ more characters did not fit into max_chars\]`, r.Text)
+	assert.Contains(t, r.Text, s.WebURL)
+	r, _ = d.ok("get_space", args{"space_key": "ENG"})
+	assert.NotContains(t, r.Text, "did not fit")
+	d.ok("get_user", args{"max_chars": 200})
+	d.fails("not_found", "get_approval", args{"approval_id": "a-1", "max_chars": 200})
+}

@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +12,21 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/policy"
 )
+
+// short is the argument of a read with one short answer, which has no cursor.
+type short struct {
+	MaxChars int `json:"max_chars,omitempty" is:"min=200,max=100000"`
+}
+
+// cut gives what fits of a text, and a line about the rest when there is one.
+func (s short) cut(text string) (shown, rest string) {
+	most := cmp.Or(s.MaxChars, defaultChars)
+	left := runes(behind(text, most))
+	if left == 0 {
+		return text, ""
+	}
+	return stretch(text, 0, most), fmt.Sprintf("\n[%d more characters did not fit into max_chars] Ask again with a greater one.", left)
+}
 
 // goingOn are the arguments of every listing: where to go on, and how much
 // text to show.

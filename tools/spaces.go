@@ -34,6 +34,8 @@ type listSpacesIn struct {
 
 type getSpaceIn struct {
 	SpaceKey string `json:"space_key" is:"key"`
+
+	short
 }
 
 type spaceOut struct {
@@ -96,8 +98,8 @@ func getSpace(ctx context.Context, k *call, in getSpaceIn) (spaceOut, string, er
 	}
 	out := showSpace(*s)
 	out.AgeSeconds = k.ageOf(s.ReadAt)
-	text := fmt.Sprintf("%s: %s (%s, %s), home page %s\n%s", out.Key, out.Name, out.Type, out.Status, out.HomepageID, out.Description)
-	return out, fence(k.nonce, text) + "\n" + out.URL, nil
+	text, rest := in.cut(fmt.Sprintf("%s: %s (%s, %s), home page %s\n%s", out.Key, out.Name, out.Type, out.Status, out.HomepageID, out.Description))
+	return out, fence(k.nonce, text) + rest + "\n" + out.URL, nil
 }
 
 type createSpaceIn struct {

@@ -31,6 +31,8 @@ type searchUserIn struct {
 
 type getUserIn struct {
 	UserID string `json:"user_id,omitempty" is:"user"`
+
+	short
 }
 
 type userOut struct {
@@ -98,7 +100,8 @@ func getUser(ctx context.Context, k *call, in getUserIn) (userOut, string, error
 	if in.UserID != "" {
 		u, err := k.site.User(ctx, in.UserID)
 		out := showUser(u)
-		return out, fence(k.nonce, out.text()), err
+		text, rest := in.cut(out.text())
+		return out, fence(k.nonce, text) + rest, err
 	}
 	c := k.caller
 	me := &meOut{Agent: c.Agent, Profile: c.Profile, Kind: string(c.Kind), Site: k.info.Name, SiteURL: k.info.BaseURL}
@@ -108,7 +111,8 @@ func getUser(ctx context.Context, k *call, in getUserIn) (userOut, string, error
 	}
 	out := showUser(u)
 	out.Me = me
-	return out, fmt.Sprintf("You are:\n%s\nAgent %s, profile %s, site %s (%s)", fence(k.nonce, out.text()), line(me.Agent), me.Profile, line(me.Site), me.SiteURL), nil
+	text, rest := in.cut(out.text())
+	return out, fmt.Sprintf("You are:\n%s%s\nAgent %s, profile %s, site %s (%s)", fence(k.nonce, text), rest, line(me.Agent), me.Profile, line(me.Site), me.SiteURL), nil
 }
 
 // me is the account calls run as. Somebody without an account is nobody.
