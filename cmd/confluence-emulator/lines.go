@@ -1,13 +1,21 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
 
-// applyLines is a help topic: what POST /__emulator/apply takes.
+	"confluence-mcp/internal/emulator/site"
+)
+
+// applyLines is a help topic: what a site file and POST /__emulator/apply take.
 func applyLines() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lines",
-		Short: "Help on the lines that POST /__emulator/apply takes",
-		Long: `POST /__emulator/apply takes JSON lines and does one after the other, up to the
+		Short: "Help on the lines of site files and those that POST /__emulator/apply takes",
+		Long: `A site file is JSON lines (or .gz of them), each with its kind, in any order.
+Unknown kinds and fields are refused. This is what they hold:
+
+` + site.Fields + `
+POST /__emulator/apply takes JSON lines and does one after the other, up to the
 first bad one. They concern the site whose listener gets them; clock and oauth
 concern all. Every line of a site file upserts by kind and id. Besides those:
 
