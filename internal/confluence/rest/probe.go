@@ -75,7 +75,7 @@ func (c *Client) probeEdition(ctx context.Context) error {
 		return &confluence.Error{
 			Kind: confluence.Invalid, Code: "input.edition", Op: "find the edition",
 			Message: "this is Confluence Data Center " + clip(string(server.Version), 20) + ", not Confluence Cloud",
-			Next:    "Connect it as Data Center, with a personal access token.",
+			Next:    "This version connects with Confluence Cloud only. Take the address of a Cloud site, such as https://acme.atlassian.net/wiki.",
 		}
 	}
 	wrong := &failure{problem: &confluence.Error{Op: "find the edition", Err: err}}

@@ -311,7 +311,7 @@ func TestProbeTellsWhatIsWrong(t *testing.T) {
 				return
 			}
 			w.WriteHeader(404)
-		}, confluence.Invalid, "input.edition", "Data Center 9.2.0"},
+		}, confluence.Invalid, "input.edition", "Data Center 9.2.0, not Confluence Cloud This version connects with Confluence Cloud only"},
 		"wrong token": {probing(403, `{"message":"Current user not permitted to use Confluence"}`), confluence.Expired, "auth.credentials", "403 from v1"},
 		"no scope":    {probing(401, `{"code":401,"message":"Unauthorized; scope does not match"}`), confluence.Denied, "auth.scope", "scope"},
 		"nobody":      {probing(200, `{"type":"anonymous"}`), confluence.Expired, "auth.credentials", "anonymous"},
@@ -322,7 +322,8 @@ func TestProbeTellsWhatIsWrong(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := newFake(t, tc.handle).client(t).Probe(ctx)
-			assert.Contains(t, code(t, err, tc.kind, tc.code).Message, tc.says)
+			e := code(t, err, tc.kind, tc.code)
+			assert.Contains(t, e.Message+" "+e.Next, tc.says)
 		})
 	}
 	t.Run("another site than before", func(t *testing.T) {
