@@ -80,6 +80,18 @@ func BenchmarkMirror(b *testing.B) {
 			pass(0)
 		}
 	})
+	b.Run("compare every page", func(b *testing.B) {
+		listed := make([]mirror.Listed, 0, len(nodes))
+		for _, n := range nodes {
+			c := content(n.ID, 1)
+			listed = append(listed, mirror.Listed{ID: n.ID, Version: 1, Title: c.Title, Labels: c.Labels, Attachments: map[string]int{"att" + n.ID: 1}})
+		}
+		for b.Loop() {
+			if _, _, err := x.begin().Outdated(x.ctx, listed, noon()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("restrict the root", func(b *testing.B) {
 		clause := onlyA
 		for b.Loop() {

@@ -177,6 +177,77 @@ func TestADamagedBodyHoldsUpNothing(t *testing.T) {
 	}
 }
 
+// TestARowOfAnotherNodeIsNotShown: a number that is another one puts what a hidden
+// page is called, or its files, under a page the caller sees.
+func TestARowOfAnotherNodeIsNotShown(t *testing.T) {
+	const of1, of2 = "(SELECT idx FROM node WHERE id = '1')", "(SELECT idx FROM node WHERE id = '2')"
+	for name, c := range map[string]struct {
+		harm string
+		page bool // is still shown
+	}{
+		"a page":        {"DELETE FROM page WHERE node = " + of1 + "; UPDATE page SET node = " + of1 + " WHERE node = " + of2, false},
+		"a title":       {"UPDATE page SET title = (SELECT title FROM page WHERE node = " + of2 + ") WHERE node = " + of1, false},
+		"labels":        {"UPDATE page SET labels = 'x' WHERE node = " + of1, false},
+		"a file":        {"UPDATE attachment SET node = " + of1 + " WHERE node = " + of2, true},
+		"a file's name": {"UPDATE attachment SET title = 'secret' WHERE node = " + of1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := fresh(t)
+			b.sync(1, tree()...)
+			require.NoError(t, mirror.Exec(b.Mirror, c.harm))
+			l, err := b.Pages(b.ctx, who("bob"), mirror.Filter{}, confluence.Paging{})
+			require.NoError(t, err)
+			for _, p := range l.Items {
+				assert.Equal(t, "Title "+p.ID, p.Title)
+			}
+			assert.Equal(t, c.page, b.sees("bob", "1"))
+			assert.True(t, b.sees("bob", "4"))
+			files, _ := b.Attachments(b.ctx, who("bob"), mirror.Ref{ID: "1"}) // where the page is not shown they are not either
+			for _, f := range files {
+				assert.Equal(t, []string{"att1", "f.png"}, []string{f.ID, f.Title})
+			}
+			_, err = b.Attachment(b.ctx, who("bob"), mirror.Ref{ID: "att2"})
+			assert.Equal(t, confluence.NotFound, confluence.KindOf(err))
+			all, err := b.Follower().All(b.ctx, 0, 10)
+			require.NoError(t, err)
+			for _, p := range all {
+				assert.Equal(t, "Title "+p.ID, p.Title)
+			}
+			assert.Equal(t, "store.damaged", code(t, b.Check(b.ctx)))
+
+			p := b.begin()
+			require.NoError(t, p.Observe(tree()...))
+			one := content("1", 1)
+			changed, _, err := p.Outdated(b.ctx, []mirror.Listed{{ID: "1", Version: 1, Title: one.Title, Labels: one.Labels, Attachments: map[string]int{"att1": 1}}}, noon())
+			require.NoError(t, err)
+			assert.Equal(t, []string{"1"}, changed, "the next pass reads it again")
+			b.sync(1, tree()...)
+			require.NoError(t, b.Check(b.ctx))
+			assert.True(t, b.sees("bob", "1"))
+			files, err = b.Attachments(b.ctx, who("ann"), mirror.Ref{ID: "2"})
+			require.NoError(t, err)
+			assert.Len(t, files, 1)
+		})
+	}
+}
+
+// TestRowsOfBeforeTheyHadHashesAreReadAgain: until then nothing counts as read.
+func TestRowsOfBeforeTheyHadHashesAreReadAgain(t *testing.T) {
+	dir := spoiled(t, func(string) error { return nil })
+	m, err := mirror.Open(context.Background(), mirror.Config{Dir: dir, Now: noon})
+	require.NoError(t, err)
+	require.NoError(t, mirror.Exec(m, "ALTER TABLE page DROP COLUMN hash; ALTER TABLE attachment DROP COLUMN hash; PRAGMA user_version = 1"))
+	require.NoError(t, m.Close())
+	b := open(t, dir)
+	mark, err := b.Writer().Mark(b.ctx, 1, "space:100")
+	require.NoError(t, err)
+	assert.Empty(t, mark)
+	assert.False(t, b.sees("ann", "1"))
+	b.sync(1, tree()...)
+	assert.True(t, b.sees("ann", "1"))
+	assert.NoError(t, b.Check(b.ctx))
+}
+
 func TestPlacesShowWhatTheCallerMaySee(t *testing.T) {
 	b := fresh(t)
 	b.sync(1, tree()...)
@@ -354,7 +425,7 @@ func probe(dir string) (wrong, told bool) {
 		l, err := m.Pages(ctx, who(id), mirror.Filter{}, confluence.Paging{})
 		told = told || err != nil
 		for _, p := range l.Items {
-			wrong = wrong || !contains(strings.Fields(allowed), p.ID)
+			wrong = wrong || !contains(strings.Fields(allowed), p.ID) || p.Title != "Title "+p.ID
 		}
 		for _, page := range []string{"1", "2", "3", "4"} {
 			p, err := m.Page(ctx, who(id), mirror.Ref{ID: page})
@@ -362,7 +433,12 @@ func probe(dir string) (wrong, told bool) {
 				told = told || confluence.KindOf(err) != confluence.NotFound
 				continue
 			}
-			wrong = wrong || !contains(strings.Fields(allowed), page) || !strings.HasPrefix(p.Text, "body "+page)
+			wrong = wrong || !contains(strings.Fields(allowed), page) || !strings.HasPrefix(p.Text, "body "+page) || p.Title != "Title "+page
+			files, err := m.Attachments(ctx, who(id), mirror.Ref{ID: page})
+			told = told || err != nil
+			for _, f := range files {
+				wrong = wrong || f.ID != "att"+page || f.Title != "f.png"
+			}
 		}
 	}
 	return wrong, told

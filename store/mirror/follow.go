@@ -8,8 +8,8 @@ import (
 
 // Follower reads the change log and what it names, of everybody: an index is
 // built from it, and an index shows nothing by itself. A page whose body is
-// damaged comes without body and text, so that everything else goes on; when
-// [Pass.Put] has made it good, that is a change.
+// damaged comes without body and text, and one whose row is comes not at all, so
+// that everything else goes on; when [Pass.Put] has made it good, that is a change.
 type Follower struct{ m *Mirror }
 
 // Follower gives the following side.
@@ -76,7 +76,9 @@ func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page
 		err = eachRow(rows, err, func(s *sql.Rows) error {
 			var p row
 			err := p.scan(s)
-			found = append(found, p)
+			if p.sound() {
+				found = append(found, p)
+			}
 			return err
 		})
 		if err != nil {

@@ -208,7 +208,7 @@ func (r *reading) list(q *query, limit int, digest string, out *confluence.List[
 		if err := p.scan(rows); err != nil {
 			return err
 		}
-		if q.ancestor != 0 && !r.view.Snapshot().Under(p.Index, q.ancestor) || !r.sees(p.Index) {
+		if q.ancestor != 0 && !r.view.Snapshot().Under(p.Index, q.ancestor) || !r.sees(p.Index) || !p.sound() {
 			continue
 		}
 		if len(found) == limit {
@@ -277,21 +277,39 @@ type Attachment struct {
 	Integration int64
 }
 
-const attachmentColumns = "n.integration, n.idx, n.id, a.id, a.title, a.media_type, a.size, a.comment, a.version, a.updated, a.updated_by, a.web_url"
+const attachmentColumns = "n.integration, n.idx, n.id, a.id, a.title, a.media_type, a.size, a.comment, a.version, a.updated, a.updated_by, a.web_url, a.hash"
+
+const attachmentTables = " FROM attachment a JOIN node n ON n.idx = a.node "
+
+// file is a row of the table attachment.
+type file struct {
+	Attachment
+	node uint32
+	hash []byte
+}
+
+func (f *file) scan(r interface{ Scan(...any) error }) error {
+	var updated int64
+	err := r.Scan(&f.Integration, &f.node, &f.PageID, &f.ID, &f.Title, &f.MediaType, &f.Size, &f.Comment, &f.Version.Number, &updated, &f.Version.AuthorID, &f.WebURL, &f.hash)
+	f.Version.CreatedAt = fromMicros(updated)
+	return err
+}
+
+// sound is like that of a [row].
+func (f *file) sound() bool {
+	return sound(f.hash, fileFields(f.node, &f.Attachment.Attachment)...)
+}
 
 func (r *reading) attachments(where string, args ...any) ([]Attachment, error) {
 	out := []Attachment{}
-	rows, err := r.QueryContext(r.ctx, "SELECT "+attachmentColumns+" FROM attachment a JOIN node n ON n.idx = a.node WHERE "+where+" ORDER BY n.idx, a.title, a.id", args...)
+	rows, err := r.QueryContext(r.ctx, "SELECT "+attachmentColumns+attachmentTables+"WHERE "+where+" ORDER BY n.idx, a.title, a.id", args...)
 	err = eachRow(rows, err, func(s *sql.Rows) error {
-		var a Attachment
-		var idx uint32
-		var updated int64
-		if err := s.Scan(&a.Integration, &idx, &a.PageID, &a.ID, &a.Title, &a.MediaType, &a.Size, &a.Comment, &a.Version.Number, &updated, &a.Version.AuthorID, &a.WebURL); err != nil {
+		var f file
+		if err := f.scan(s); err != nil {
 			return err
 		}
-		a.Version.CreatedAt = fromMicros(updated)
-		if r.sees(idx) {
-			out = append(out, a)
+		if r.sees(f.node) && f.sound() {
+			out = append(out, f.Attachment)
 		}
 		return nil
 	})

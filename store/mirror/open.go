@@ -159,7 +159,7 @@ func (m *Mirror) Close() error {
 func (m *Mirror) Damaged() Damage { return m.health }
 
 // Check reads the whole file: SQLite's own check first, then the hash of every
-// body. Kind Unavailable with code "store.damaged" at the first damage.
+// page, attachment and body. Kind Unavailable with code "store.damaged" at the first damage.
 func (m *Mirror) Check(ctx context.Context) error {
 	if m.health != (Damage{}) {
 		return damaged("check", readAgain, fmt.Errorf("rows of rights: %+v", m.health))
@@ -172,27 +172,12 @@ func (m *Mirror) Check(ctx context.Context) error {
 		err := errors.New(verdict)
 		return m.mark(damaged("check", beginAnew, err), err)
 	}
-	return m.checkBodies(ctx)
-}
-
-func (m *Mirror) checkBodies(ctx context.Context) error {
-	rows, err := m.read.QueryContext(ctx, "SELECT node, storage, text, hash FROM body")
-	if err != nil {
-		return m.failure("check", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var node uint32
-		var storage, text string
-		var hash []byte
-		if err := rows.Scan(&node, &storage, &text, &hash); err != nil {
-			return m.failure("check", err)
+	return m.failure("check", checkContent(ctx, m.read, allNodes, func(node uint32, what string, sound bool) error {
+		if !sound {
+			return damaged("check", readAgain, fmt.Errorf("%s of node %d", what, node))
 		}
-		if !sound(hash, node, storage, text) {
-			return damaged("check", readAgain, fmt.Errorf("body of node %d", node))
-		}
-	}
-	return m.failure("check", rows.Err())
+		return nil
+	}))
 }
 
 // Quarantine puts a damaged mirror aside, so that a new one can be opened in its

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -37,21 +36,19 @@ func (p *Pass) Outdated(ctx context.Context, listed []Listed, since time.Time) (
 	if err != nil {
 		return nil, nil, p.m.failure("compare content", err)
 	}
-	rows, err := p.m.read.QueryContext(ctx, "SELECT n.id, p.version, p.title, p.position, p.labels, p.read FROM node n JOIN page p ON p.node = n.idx WHERE n.space = ?", p.space.idx)
+	rows, err := p.m.read.QueryContext(ctx, "SELECT "+pageColumns+pageTables+"WHERE n.space = ?", p.space.idx)
 	err = eachRow(rows, err, func(r *sql.Rows) error {
-		var have Listed
-		var labels string
-		var read int64
-		if err := r.Scan(&have.ID, &have.Version, &have.Title, &have.Position, &labels, &read); err != nil {
+		var have row
+		if err := have.scan(r); err != nil {
 			return err
 		}
 		l := want[have.ID]
 		if l == nil {
 			return nil
 		}
-		if l.equals(&have, labels, files[have.ID]) {
+		if l.equals(&have, files[have.ID]) && have.sound() {
 			delete(want, have.ID)
-			if read < micros(since) {
+			if micros(have.ReadAt) < micros(since) {
 				old = append(old, have.ID)
 			}
 		}
@@ -66,24 +63,23 @@ func (p *Pass) Outdated(ctx context.Context, listed []Listed, since time.Time) (
 }
 
 // files counts and compares the stored attachments of the space: true where
-// they are the listed ones.
+// they are the listed ones, and sound.
 func (p *Pass) files(ctx context.Context, want map[string]*Listed) (map[string]bool, error) {
 	left := make(map[string]int, len(want))
 	same := make(map[string]bool, len(want))
 	for id, l := range want {
 		left[id], same[id] = len(l.Attachments), true
 	}
-	rows, err := p.m.read.QueryContext(ctx, "SELECT n.id, a.id, a.version FROM node n JOIN attachment a ON a.node = n.idx WHERE n.space = ?", p.space.idx)
+	rows, err := p.m.read.QueryContext(ctx, "SELECT "+attachmentColumns+attachmentTables+"WHERE n.space = ?", p.space.idx)
 	err = eachRow(rows, err, func(r *sql.Rows) error {
-		var id, file string
-		var version int
-		if err := r.Scan(&id, &file, &version); err != nil {
+		var f file
+		if err := f.scan(r); err != nil {
 			return err
 		}
-		if l := want[id]; l != nil {
-			listed, known := l.Attachments[file]
-			same[id] = same[id] && known && listed == version
-			left[id]--
+		if l := want[f.PageID]; l != nil {
+			listed, known := l.Attachments[f.ID]
+			same[f.PageID] = same[f.PageID] && known && listed == f.Version.Number && f.sound()
+			left[f.PageID]--
 		}
 		return nil
 	})
@@ -93,18 +89,14 @@ func (p *Pass) files(ctx context.Context, want map[string]*Listed) (map[string]b
 	return same, err
 }
 
-func (l *Listed) equals(have *Listed, labels string, files bool) bool {
-	if l.Version != have.Version || l.Title != have.Title || (l.Position == nil) != (have.Position == nil) || l.Position != nil && *l.Position != *have.Position {
+func (l *Listed) equals(have *row, files bool) bool {
+	if l.Version != have.Version.Number || l.Title != have.Title || (l.Position == nil) != (have.Position == nil) || l.Position != nil && *l.Position != *have.Position {
 		return false
 	}
 	if l.Partial {
 		return true
 	}
-	var stored []string
-	if json.Unmarshal([]byte(labels), &stored) != nil {
-		return false
-	}
-	return files && slices.Equal(slices.Sorted(slices.Values(stored)), slices.Sorted(slices.Values(l.Labels)))
+	return files && slices.Equal(slices.Sorted(slices.Values(have.Labels)), slices.Sorted(slices.Values(l.Labels)))
 }
 
 // Missing gives the nodes of the space that are there and were not observed: what

@@ -55,7 +55,7 @@ func (p *Pass) putAll(b *batch, pages []Content) (changed int, err error) {
 	for i := range pages {
 		digests[pages[i].ID], last[pages[i].ID] = pages[i].digest(), i
 	}
-	same, err := b.unchanged(p.space.integration, digests, read)
+	same, err := b.unchanged(p.space.integration, digests, pages, read)
 	if err != nil {
 		return 0, err
 	}
@@ -80,9 +80,9 @@ func (p *Pass) putAll(b *batch, pages []Content) (changed int, err error) {
 }
 
 // unchanged gives the ids of a batch whose content of that digest is stored, and
-// notes that it was read again. Their bodies must still be what was written: the
+// notes that it was read again. Their rows must still be what was written: the
 // digest tells what was put, not what is left of it.
-func (b *batch) unchanged(integration int64, digests map[string][]byte, read int64) (map[string]bool, error) {
+func (b *batch) unchanged(integration int64, digests map[string][]byte, pages []Content, read int64) (map[string]bool, error) {
 	ids := map[uint32]string{}
 	rows, err := b.QueryContext(b.ctx, "SELECT n.id, n.idx, p.digest FROM node n JOIN page p ON p.node = n.idx WHERE n.integration = ? AND n.id IN (SELECT value FROM json_each(?))",
 		integration, text(slices.Collect(maps.Keys(digests))))
@@ -99,22 +99,48 @@ func (b *batch) unchanged(integration int64, digests map[string][]byte, read int
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	same, whole := make(map[string]bool, len(ids)), make([]uint32, 0, len(ids))
-	rows, err = b.QueryContext(b.ctx, "SELECT node, storage, text, hash FROM body WHERE node IN (SELECT value FROM json_each(?))", text(slices.Collect(maps.Keys(ids))))
-	err = eachRow(rows, err, func(r *sql.Rows) error {
-		var idx uint32
-		var storage, body string
-		var hash []byte
-		err := r.Scan(&idx, &storage, &body, &hash)
-		if err == nil && sound(hash, idx, storage, body) {
-			same[ids[idx]], whole = true, append(whole, idx)
+	whole, err := b.whole(ids, pages)
+	if err != nil {
+		return nil, err
+	}
+	same := make(map[string]bool, len(whole))
+	for _, idx := range whole {
+		same[ids[idx]] = true
+	}
+	return same, b.exec("UPDATE page SET read = ? WHERE node IN (SELECT value FROM json_each(?))", read, text(whole))
+}
+
+// whole gives those of some nodes all of whose rows are there and sound: one of
+// the page, one of the body, one of each attachment.
+func (b *batch) whole(ids map[uint32]string, pages []Content) ([]uint32, error) {
+	files := make(map[string]int, len(pages))
+	for i := range pages {
+		of := map[string]bool{}
+		for _, a := range pages[i].Attachments {
+			of[a.ID] = true
 		}
-		return err
+		files[pages[i].ID] = len(of)
+	}
+	left := make(map[uint32]int, len(ids))
+	for idx, id := range ids {
+		left[idx] = 2 + files[id]
+	}
+	err := checkContent(b.ctx, b.Tx, text(slices.Collect(maps.Keys(ids))), func(idx uint32, _ string, sound bool) error {
+		if left[idx]--; !sound {
+			left[idx] = -1 // and never 0 again
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return same, b.exec("UPDATE page SET read = ? WHERE node IN (SELECT value FROM json_each(?))", read, text(whole))
+	whole := make([]uint32, 0, len(left))
+	for idx, n := range left {
+		if n == 0 {
+			whole = append(whole, idx)
+		}
+	}
+	return whole, nil
 }
 
 // Unread gives the observed nodes whose content the mirror does not have in
@@ -144,10 +170,11 @@ func (b *batch) putContent(idx uint32, c *Content, digest []byte, read int64) er
 	if labels == nil {
 		labels = []string{}
 	}
-	if err := b.exec(`INSERT OR REPLACE INTO page(node, title, status, position, author, owner, created, version, updated, updated_by, message, minor, parent_type, labels, web_url, digest, read)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	listed := text(labels)
+	if err := b.exec(`INSERT OR REPLACE INTO page(node, title, status, position, author, owner, created, version, updated, updated_by, message, minor, parent_type, labels, web_url, digest, read, hash)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		idx, c.Title, c.Status, c.Position, c.AuthorID, c.OwnerID, micros(c.CreatedAt), v.Number, micros(v.CreatedAt), v.AuthorID, v.Message, v.Minor,
-		c.ParentType, text(labels), c.WebURL, digest, read); err != nil {
+		c.ParentType, listed, c.WebURL, digest, read, rowHash(pageFields(idx, &c.Page, listed)...)); err != nil {
 		return err
 	}
 	if err := b.exec("INSERT OR REPLACE INTO body(node, storage, text, hash) VALUES (?, ?, ?, ?)", idx, c.Body, c.Text, rowHash(idx, c.Body, c.Text)); err != nil {
@@ -186,9 +213,10 @@ func (b *batch) putAttachments(idx uint32, of []confluence.Attachment) error {
 	if err := b.exec("DELETE FROM attachment WHERE node = ?", idx); err != nil {
 		return err
 	}
-	for _, a := range of {
-		if err := b.exec("INSERT OR REPLACE INTO attachment(node, id, title, media_type, size, comment, version, updated, updated_by, web_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			idx, a.ID, a.Title, a.MediaType, a.Size, a.Comment, a.Version.Number, micros(a.Version.CreatedAt), a.Version.AuthorID, a.WebURL); err != nil {
+	for i := range of {
+		a := &of[i]
+		if err := b.exec("INSERT OR REPLACE INTO attachment(node, id, title, media_type, size, comment, version, updated, updated_by, web_url, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			idx, a.ID, a.Title, a.MediaType, a.Size, a.Comment, a.Version.Number, micros(a.Version.CreatedAt), a.Version.AuthorID, a.WebURL, rowHash(fileFields(idx, a)...)); err != nil {
 			return err
 		}
 	}

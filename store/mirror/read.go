@@ -131,7 +131,7 @@ func missing(op, ref string) error {
 }
 
 const pageColumns = `n.idx, n.integration, n.id, n.type, n.parent, n.space, p.title, p.status, p.position, p.author, p.owner, p.created,
-	p.version, p.updated, p.updated_by, p.message, p.minor, p.parent_type, p.labels, p.web_url, p.read`
+	p.version, p.updated, p.updated_by, p.message, p.minor, p.parent_type, p.labels, p.web_url, p.read, p.hash`
 
 const pageTables = " FROM node n JOIN page p ON p.node = n.idx "
 
@@ -139,19 +139,27 @@ const pageTables = " FROM node n JOIN page p ON p.node = n.idx "
 type row struct {
 	Page
 	parent, space uint32
+	labels        string
+	hash          []byte
 }
 
 func (p *row) scan(r interface{ Scan(...any) error }) error {
 	var created, updated, read int64
-	var labels string
 	v := &p.Version
 	if err := r.Scan(&p.Index, &p.Integration, &p.ID, &p.Type, &p.parent, &p.space, &p.Title, &p.Status, &p.Position, &p.AuthorID, &p.OwnerID, &created,
-		&v.Number, &updated, &v.AuthorID, &v.Message, &v.Minor, &p.ParentType, &labels, &p.WebURL, &read); err != nil {
+		&v.Number, &updated, &v.AuthorID, &v.Message, &v.Minor, &p.ParentType, &p.labels, &p.WebURL, &read, &p.hash); err != nil {
 		return err
 	}
 	p.CreatedAt, v.CreatedAt, p.ReadAt = fromMicros(created), fromMicros(updated), fromMicros(read)
-	return json.Unmarshal([]byte(labels), &p.Labels)
+	if json.Unmarshal([]byte(p.labels), &p.Labels) != nil {
+		p.Labels = nil // the row is not sound
+	}
+	return nil
 }
+
+// sound reports whether the row is what was written of its node. One that is not
+// is shown to nobody, and read again by the next pass.
+func (p *row) sound() bool { return sound(p.hash, pageFields(p.Index, &p.Page.Page, p.labels)...) }
 
 // What is read over and over is prepared once.
 const (
@@ -279,6 +287,9 @@ func (r *reading) first(query string, args ...any) (*row, error) {
 		err := p.scan(r.ask(rowQuery, c.idx))
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // its rights are known, its content is not yet
+		}
+		if err == nil && !p.sound() {
+			continue
 		}
 		return &p, err
 	}
