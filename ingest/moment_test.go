@@ -1,7 +1,10 @@
 package ingest_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -122,4 +125,59 @@ func TestFaultRow27WhatWasWrittenBehindAMove(t *testing.T) {
 			require.True(t, b.sees("u-ann", c.page), "who may see it sees it after the next pass")
 		})
 	}
+}
+
+// leavesOut takes a page out of every listing of its space.
+func leavesOut(t *testing.T, id string) func(int, *http.Request, []byte) []byte {
+	return func(_ int, r *http.Request, body []byte) []byte {
+		if !strings.HasSuffix(r.URL.Path, "/spaces/100/pages") {
+			return body
+		}
+		var l map[string]any
+		require.NoError(t, json.Unmarshal(body, &l))
+		l["results"] = slices.DeleteFunc(l["results"].([]any), func(row any) bool { return row.(map[string]any)["id"] == id })
+		out, err := json.Marshal(l)
+		require.NoError(t, err)
+		return out
+	}
+}
+
+// A page that a listing left out and that is there was read once: what restricts
+// it gets laxer when the next pass has read it too.
+func TestAPageTheListingLeftOut(t *testing.T) {
+	t.Run("is opened", func(t *testing.T) {
+		b, p := proxied(t)
+		b.Apply(`{"kind":"content","id":"1001","read":["group:A"]}`)
+		b.pass(true)
+		b.registered()
+		b.Apply(`{"kind":"content","id":"1001","read":[]}`)
+		p.script(nil, leavesOut(t, "1001"))
+		b.pass(false)
+		require.True(t, b.sees("u-ann", "1001"), "it is kept")
+		require.False(t, b.sees("u-bob", "1001"), "it was read once")
+		p.script(nil, nil)
+		b.pass(false)
+		b.clean()
+	})
+	t.Run("is moved below a page that is restricted before", func(t *testing.T) {
+		b, p := proxied(t)
+		b.Apply(`{"kind":"content","id":"1001","parent":"1002"}`)
+		b.pass(true)
+		b.registered()
+		h := b.newHistory()
+		var once sync.Once
+		p.script(func(_ int, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/pages/1001") {
+				once.Do(func() {
+					b.Apply(`{"kind":"content","id":"1006","read":["group:A"]}`, `{"kind":"content","id":"1001","parent":"1006"}`)
+					h.record()
+				})
+			}
+		}, leavesOut(t, "1001"))
+		b.pass(false)
+		require.Empty(t, h.check())
+		p.script(nil, nil)
+		b.pass(false)
+		b.clean()
+	})
 }

@@ -229,7 +229,9 @@ func (w *sweep) confirm(ctx context.Context) error {
 	return nil
 }
 
-// keep observes a page that the listing left out.
+// keep observes a page that the listing left out. It was not read when the space
+// was, nor twice: its own rights get laxer in the next pass, and what is above it
+// is read again.
 func (w *sweep) keep(ctx context.Context, page confluence.Page) error {
 	e := &entry{id: page.ID, kind: page.Type, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number, position: page.Position, known: true}
 	e.clause = guard.Clause{State: guard.Open}
@@ -243,7 +245,15 @@ func (w *sweep) keep(ctx context.Context, page confluence.Page) error {
 		return nil
 	}
 	w.latest().entries[e.id] = e
-	return w.pass.Observe(e.node())
+	if err := w.pass.Observe(e.node()); err != nil || !w.first.rights {
+		return err
+	}
+	w.pass.Hold(e.id)
+	again, err := w.upwards(ctx, e.kind, []string{e.id})
+	if err != nil {
+		return err
+	}
+	return w.pass.Observe(again...)
 }
 
 // latest is the reading that content is compared with.

@@ -208,8 +208,9 @@ func (p *Pass) Again(ctx context.Context, nodes ...Node) error {
 	})
 }
 
-// Hold keeps nodes from getting laxer in this pass: their content could not be
-// read anew, and what is stored is of a time when fewer might see it.
+// Hold keeps the clauses of nodes from getting laxer in this pass: they were read
+// once only, or the content could not be read anew, and what is stored of it is of
+// a time when fewer might see it.
 func (p *Pass) Hold(ids ...string) {
 	if p.held == nil {
 		p.held = map[string]bool{}
