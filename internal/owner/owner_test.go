@@ -174,14 +174,14 @@ func TestDoneCutsNothingShort(t *testing.T) {
 			return 0
 		},
 		Stream: func(context.Context, []string) (owner.Session, error) {
-			return func(_ context.Context, rw io.ReadWriter) error {
+			return func(ctx context.Context, rw io.ReadWriter) error {
 				word := make([]byte, 4)
 				if _, err := io.ReadFull(rw, word); err != nil {
 					return err
 				}
 				started <- string(word)
 				rest, err := io.ReadAll(rw)
-				fmt.Fprintf(rw, "heard %s%s, %v", word, rest, err)
+				fmt.Fprintf(rw, "heard %s%s, %v, %v", word, rest, err, ctx.Err())
 				return err
 			}, nil
 		}}
@@ -208,11 +208,34 @@ func TestDoneCutsNothingShort(t *testing.T) {
 	assert.Equal(t, "long<nil>", long.String())
 	answer, err := io.ReadAll(s)
 	require.NoError(t, err)
-	assert.Equal(t, "heard word, <nil>", string(answer), "a stream answers what it has read")
+	assert.Equal(t, "heard word, <nil>, <nil>", string(answer), "a stream answers what it has read")
 	require.NoError(t, s.Close())
 	require.NoError(t, <-served)
 	var away *owner.Away
 	assert.ErrorAs(t, run("late", io.Discard), &away)
+}
+
+// A client that says nothing more still waits for answers.
+func TestAStreamOutlivesWhatIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, owner.Handler{Stream: func(context.Context, []string) (owner.Session, error) {
+		return func(ctx context.Context, rw io.ReadWriter) error {
+			all, err := io.ReadAll(rw)
+			fmt.Fprintf(rw, "heard %s, %v, %v", all, err, ctx.Err())
+			return err
+		}, nil
+	}})
+	s, err := owner.Stream(t.Context(), dir, nil)
+	require.NoError(t, err)
+	_, err = io.WriteString(s, "word")
+	require.NoError(t, err)
+	half, ok := s.(interface{ CloseWrite() error })
+	require.True(t, ok)
+	require.NoError(t, half.CloseWrite())
+	answer, err := io.ReadAll(s)
+	require.NoError(t, err)
+	assert.Equal(t, "heard word, <nil>, <nil>", string(answer))
+	require.NoError(t, s.Close())
 }
 
 func TestNobodyAtHome(t *testing.T) {

@@ -56,7 +56,7 @@ func (h Handler) Serve(ctx context.Context, l net.Listener, grace time.Duration)
 	defer cancel()
 	parting, part := context.WithCancel(base)
 	defer part()
-	g := &guests{Handler: h, runs: newTally(), streams: newTally(), parting: parting}
+	g := &guests{Handler: h, runs: newTally(), streams: newTally(), base: base, parting: parting}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /run", g.run)
 	mux.HandleFunc("POST /stream", g.stream)
@@ -101,7 +101,8 @@ type guests struct {
 	Handler
 	runs    *tally
 	streams *tally
-	parting context.Context // ends when streams are to
+	base    context.Context // of streams
+	parting context.Context // ends when they are to
 }
 
 // tally counts what is under way, until nothing is and nothing may begin.
@@ -223,7 +224,9 @@ func (g *guests) stream(w http.ResponseWriter, r *http.Request) {
 		g.Logger.Error("owner: hijack", "err", err)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	// Not the request's: that one ends when the client has said everything, which
+	// is before it has its last answers.
+	ctx, cancel := context.WithCancel(g.base)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // unblocks the reader
 	defer stop()
