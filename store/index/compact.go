@@ -20,13 +20,15 @@ import (
 //	raggedLeast  is what is not worth it, in documents
 //	garbageShare, garbageLeast  are what may lie about beside the files that count
 //	largeMerge   is from where on memory is given back before a merge, in bytes
-//	tidyLongest  bounds the pauses in which bleve removes it; searches may hold files
+//	tidyLongest  bounds the pauses in which bleve removes it after a merge; searches may hold files
+//	tidyShort    the same after a few changes: the next ones wait for them to end
 const (
 	raggedShare  = 2
 	raggedLeast  = 1000
 	garbageShare = 16
 	garbageLeast = 256 << 10
 	tidyLongest  = time.Second
+	tidyShort    = 4 * time.Millisecond
 	largeMerge   = 64 << 20
 )
 
@@ -65,15 +67,16 @@ func (s *shelf) settle(ctx context.Context, whole bool) error {
 	if err != nil {
 		return err
 	}
-	if whole && l.segments > 1 || l.ragged() {
-		if l.bytes >= largeMerge {
-			debug.FreeOSMemory() // of the batches: a merge reads all files, which count as memory too
-		}
-		if err := s.merge(ctx); err != nil {
-			return err
-		}
+	if !l.ragged() && (!whole || l.segments < 2) {
+		return s.tidy(ctx, tidyShort)
 	}
-	return s.tidy(ctx)
+	if l.bytes >= largeMerge {
+		debug.FreeOSMemory() // of the batches
+	}
+	if err := s.merge(ctx); err != nil {
+		return err
+	}
+	return s.tidy(ctx, tidyLongest)
 }
 
 // merge makes one segment of all. bleve's own plan for that takes ten segments
@@ -91,13 +94,14 @@ func (s *shelf) merge(ctx context.Context) error {
 	before := mergeErrors(store)
 	done := make(chan error, 1)
 	go func() { done <- store.ForceMerge(ctx, &plan) }()
-	look := time.NewTicker(time.Second)
+	look := time.NewTicker(lookAtMerge)
 	defer look.Stop()
 	for {
 		select {
 		case err := <-done:
 			return errors.Join(err, ctx.Err())
 		case <-look.C:
+			s.letGo()
 			if mergeErrors(store) > before {
 				s.stuck.Store(true)
 				return errMerge
@@ -115,9 +119,9 @@ func mergeErrors(store *scorch.Scorch) uint64 {
 
 // tidy has bleve remove the files of before merges: it does so when it has
 // nothing else to do after a commit, of what the commit before it left.
-func (s *shelf) tidy(ctx context.Context) error {
+func (s *shelf) tidy(ctx context.Context, longest time.Duration) error {
 	seq, ok := s.seq()
-	for pause := 2 * time.Millisecond; pause <= tidyLongest; pause *= 2 {
+	for pause := 2 * time.Millisecond; pause <= longest; pause *= 2 {
 		l, err := s.layout()
 		if err != nil || !ok || sizeOf(s.path)-l.bytes <= max(l.bytes/garbageShare, garbageLeast) {
 			return err

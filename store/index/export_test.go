@@ -36,3 +36,6 @@ func Lying(x *Index) (largest, rest, garbage int64, err error) {
 	l, err := x.current.layout()
 	return l.largest, l.rest, sizeOf(x.current.path) - l.bytes, err
 }
+
+// LetGo takes what was read of the files out of memory.
+func LetGo(x *Index) { x.current.letGo() }

@@ -246,6 +246,7 @@ func (b *batch) put(p *mirror.Page) {
 func (x *Index) write(ctx context.Context, to *shelf, read func(*batch) (more bool, err error)) error {
 	writing := make(chan error, 1)
 	writing <- nil
+	written := 0
 	for more := true; more; {
 		b := &batch{}
 		var err error
@@ -261,6 +262,10 @@ func (x *Index) write(ctx context.Context, to *shelf, read func(*batch) (more bo
 		}
 		if err != nil {
 			return err
+		}
+		if written += b.text; written >= letGoText {
+			to.letGo()
+			written = 0
 		}
 		go func() { writing <- x.commit(ctx, to, ready) }()
 	}
