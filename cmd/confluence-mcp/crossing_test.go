@@ -105,7 +105,7 @@ func (s *shared) answer(e *engine, q question) string {
 			said = strings.Join(lines, "\n")
 		}
 	}
-	for _, varies := range []string{`"(next_cursor|Next|nonce|Nonce)":"[^"]*"`, `cursor [^\s"\\]+`, `"[a-z_]*age_seconds":\d+`, `read (just now|[^\n),]* ago)`, `"(ReadAt|read_at|Read)":"[^"]*"`, `"AgeSeconds":\d+`, `[0-9a-f]{12,}`} {
+	for _, varies := range []string{`"(next_cursor|Next|nonce|Nonce)":"[^"]*"`, `cursor [^\s"\\]+`, `"[a-z_]*age_seconds":\d+`, `(read|changed) (just now|[^\n),]* ago)`, `"(ReadAt|read_at|Read)":"[^"]*"`, `"AgeSeconds":\d+`, `[0-9a-f]{12,}`} {
 		said = regexp.MustCompile(varies).ReplaceAllString(said, "~")
 	}
 	return said
