@@ -314,6 +314,14 @@ func (r *reading) nodes() []Node {
 	return out
 }
 
+// shed lets go of what content was compared with: of a large space that is more
+// than its places and rights.
+func (r *reading) shed() {
+	for _, e := range r.entries {
+		e.title, e.position, e.labels, e.files, e.folder = "", nil, nil, nil, nil
+	}
+}
+
 func (e *entry) node() Node {
 	return Node{ID: e.id, Type: e.kind, ParentID: e.parent, Clause: e.clause, Cause: e.cause}
 }

@@ -271,6 +271,7 @@ func (w *sweep) lookAfter(ctx context.Context) error {
 		return nil
 	}
 	if w.second == nil {
+		w.first.shed()
 		w.second = w.s.newReading(w.space, func(int) {})
 	}
 	if err := w.lookAgain(ctx); err != nil {

@@ -8,7 +8,7 @@ import "time"
 // the mapped pages are given back, those in the page cache stay there; a search
 // meanwhile maps what it needs again.
 const (
-	letGoText   = 16 << 20               // bytes of text written in between
+	letGoText   = 4 << 20                // bytes of text written in between
 	lookAtMerge = 200 * time.Millisecond // pause between looks at a merge
 )
 

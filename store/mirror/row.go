@@ -46,7 +46,7 @@ type hashing struct {
 }
 
 func (h *hashing) text(s string) {
-	const piece = 32 << 10
+	const piece = 4 << 10
 	for len(s) > piece {
 		h.all = append(h.all, s[:piece]...)
 		h.flush()
