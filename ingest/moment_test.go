@@ -155,6 +155,8 @@ func TestAPageTheListingLeftOut(t *testing.T) {
 		b.pass(false)
 		require.True(t, b.sees("u-ann", "1001"), "it is kept")
 		require.False(t, b.sees("u-bob", "1001"), "it was read once")
+		b.pass(false)
+		require.True(t, b.sees("u-bob", "1001"), "the listing leaves it out for ever, and it was read twice")
 		p.script(nil, nil)
 		b.pass(false)
 		b.clean()

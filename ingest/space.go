@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type sweep struct {
 	first  *reading
 	second *reading
 	began  time.Time
+	kept   clauses
 	fresh  bool // no sweep of this space ever ended: nobody sees it yet
 	steps  []func(context.Context) error
 
@@ -39,7 +41,7 @@ type spaceReport struct {
 }
 
 func (s *Sync) newSweep(sp confluence.Space) *sweep {
-	w := &sweep{s: s, space: sp, report: &spaceReport{}, began: s.cfg.Now()}
+	w := &sweep{s: s, space: sp, report: &spaceReport{}, began: s.cfg.Now(), kept: clauses{}}
 	w.steps = []func(context.Context) error{w.begin, w.lookOnce, w.lookTwice, w.tighten, w.content, w.lookAfter, w.loosen, w.end}
 	return w
 }
@@ -229,9 +231,22 @@ func (w *sweep) confirm(ctx context.Context) error {
 	return nil
 }
 
+// clauses are own restrictions by the id of their node.
+type clauses map[string]guard.Clause
+
+// twice reports whether the sweep before read the same of a page that its
+// listing left out, too.
+func (w *sweep) twice(id string, c guard.Clause) bool {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.kept[id] = c
+	before, is := w.s.kept[w.space.ID][id]
+	return is && before.State == c.State && slices.Equal(before.Of, c.Of)
+}
+
 // keep observes a page that the listing left out. It was not read when the space
-// was, nor twice: its own rights get laxer in the next pass, and what is above it
-// is read again.
+// was, nor twice: its own rights get laxer when the next sweep has read the same,
+// and what is above it is read again.
 func (w *sweep) keep(ctx context.Context, page confluence.Page) error {
 	e := &entry{id: page.ID, kind: page.Type, parent: page.ParentID, parentKind: page.ParentType, title: page.Title, version: page.Version.Number, position: page.Position, known: true}
 	e.clause = guard.Clause{State: guard.Open}
@@ -248,7 +263,9 @@ func (w *sweep) keep(ctx context.Context, page confluence.Page) error {
 	if err := w.pass.Observe(e.node()); err != nil || !w.first.rights {
 		return err
 	}
-	w.pass.Hold(e.id)
+	if !w.twice(e.id, e.clause) {
+		w.pass.Hold(e.id)
+	}
 	again, err := w.upwards(ctx, e.kind, []string{e.id})
 	if err != nil {
 		return err
@@ -295,6 +312,9 @@ func (w *sweep) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.s.mu.Lock()
+	w.s.kept[w.space.ID] = w.kept
+	w.s.mu.Unlock()
 	// What was published stays so: its end is written whoever still waits.
 	if err := w.pass.End(context.WithoutCancel(ctx), string(text)); err != nil {
 		return err

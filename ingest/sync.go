@@ -51,8 +51,9 @@ type Sync struct {
 	job    *job // under way
 	next   *job // waits for the one under way
 	state  state
-	parked map[string]*sweep // sweeps that did not end, by space
-	lost   map[string]int    // how many passes in a row a space was not there
+	parked map[string]*sweep  // sweeps that did not end, by space
+	kept   map[string]clauses // of pages that the listing left out in the last sweep, by space
+	lost   map[string]int     // how many passes in a row a space was not there
 	asked  map[string]time.Time
 	shown  guard.Integration    // the rule as the mirror was told last
 	groups map[string]bool      // that this process made known to the mirror
@@ -83,7 +84,7 @@ func New(cfg Config) (*Sync, error) {
 	if cfg.FullInterval <= 0 {
 		cfg.FullInterval = defaultFullInterval
 	}
-	return &Sync{cfg: cfg, shown: cfg.Integration, room: newRoom(), parked: map[string]*sweep{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
+	return &Sync{cfg: cfg, shown: cfg.Integration, room: newRoom(), parked: map[string]*sweep{}, kept: map[string]clauses{}, lost: map[string]int{}, asked: map[string]time.Time{}, groups: map[string]bool{}, names: map[string]bool{}, absent: map[string]time.Time{}}, nil
 }
 
 // Run makes a first pass at once and others by the interval, a tenth more or

@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 //
 //	raggedShare  so much beside the largest segment makes one segment of all: an
 //	             index that grows is written anew each time it is half as large again
-//	raggedLeast  is what is not worth it, in documents
+//	raggedLeast  is what is not worth it, in documents; fewer changes are a few
 //	garbageShare, garbageLeast  are what may lie about beside the files that count
 //	largeMerge   is from where on memory is given back before a merge, in bytes
-//	tidyLongest  bounds the pauses in which bleve removes it after a merge; searches may hold files
+//	tidyLongest  bounds the pauses in which bleve removes it; searches may hold files
 //	tidyShort    the same after a few changes: the next ones wait for them to end
 const (
 	raggedShare  = 2
@@ -31,6 +32,9 @@ const (
 	tidyShort    = 4 * time.Millisecond
 	largeMerge   = 64 << 20
 )
+
+// all is a number of changes: the index was built anew.
+const all = math.MaxInt64
 
 // layout is how the documents of a shelf lie.
 type layout struct {
@@ -60,15 +64,19 @@ func (l layout) ragged() bool {
 	return l.segments > 1 && l.rest >= raggedLeast && l.rest*raggedShare >= l.largest
 }
 
-// settle puts the files in order when an index has caught up; whole makes one
-// segment of all in any case: what was built at once is searched most.
-func (s *shelf) settle(ctx context.Context, whole bool) error {
+// settle puts the files in order when an index has caught up with so many
+// changes; all of them make one segment in any case: what was built at once is
+// searched most.
+func (s *shelf) settle(ctx context.Context, changes int64) error {
 	l, err := s.layout()
 	if err != nil {
 		return err
 	}
-	if !l.ragged() && (!whole || l.segments < 2) {
-		return s.tidy(ctx, tidyShort)
+	if !l.ragged() && (changes != all || l.segments < 2) {
+		if changes < raggedLeast {
+			return s.tidy(ctx, tidyShort)
+		}
+		return s.tidy(ctx, tidyLongest)
 	}
 	if l.bytes >= largeMerge {
 		debug.FreeOSMemory() // of the batches

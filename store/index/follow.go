@@ -41,10 +41,11 @@ func (x *Index) Follow(ctx context.Context) error {
 		if err := x.catchUp(ctx, s); err != nil {
 			return err
 		}
-		if after, _ := s.seq(); after == before {
+		after, _ := s.seq()
+		if after == before {
 			return nil
 		}
-		return s.settle(ctx, false)
+		return s.settle(ctx, after-before)
 	})
 }
 
@@ -140,7 +141,7 @@ func (x *Index) build(ctx context.Context, old *shelf) error {
 		err = x.catchUp(ctx, to)
 	}
 	if err == nil {
-		err = to.settle(ctx, true)
+		err = to.settle(ctx, all)
 	}
 	if to == old {
 		return err

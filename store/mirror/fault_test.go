@@ -237,15 +237,37 @@ func TestRowsOfBeforeTheyHadHashesAreReadAgain(t *testing.T) {
 	m, err := mirror.Open(context.Background(), mirror.Config{Dir: dir, Now: noon})
 	require.NoError(t, err)
 	require.NoError(t, mirror.Exec(m, "ALTER TABLE page DROP COLUMN hash; ALTER TABLE attachment DROP COLUMN hash; PRAGMA user_version = 1"))
+	require.NoError(t, m.Writer().SetMark(context.Background(), 1, "source", "a site"))
+	require.NoError(t, m.Writer().SetMark(context.Background(), 1, "sync", `{"complete":"2026-05-01T12:00:00Z","refused":"2026-05-02T12:00:00Z"}`))
 	require.NoError(t, m.Close())
 	b := open(t, dir)
-	mark, err := b.Writer().Mark(b.ctx, 1, "space:100")
-	require.NoError(t, err)
-	assert.Empty(t, mark)
+	for name, is := range map[string]string{"space:100": "", "source": "a site", "sync": `{"refused":"2026-05-02T12:00:00Z"}`} {
+		mark, err := b.Writer().Mark(b.ctx, 1, name)
+		require.NoError(t, err)
+		assert.Equal(t, is, mark, name)
+	}
 	assert.False(t, b.sees("ann", "1"))
 	b.sync(1, tree()...)
 	assert.True(t, b.sees("ann", "1"))
 	assert.NoError(t, b.Check(b.ctx))
+}
+
+// An index that is built anew goes on behind rows that are damaged, however many.
+func TestDamagedRowsAreNotTheEnd(t *testing.T) {
+	b := fresh(t)
+	b.sync(1, tree()...)
+	whole, err := b.Follower().All(b.ctx, 0, 100)
+	require.NoError(t, err)
+	require.Greater(t, len(whole), 2)
+	last := whole[len(whole)-1]
+	require.NoError(t, mirror.Exec(b.Mirror, fmt.Sprintf("UPDATE page SET hash = x'' WHERE node < %d", last.Index)))
+	left, err := b.Follower().All(b.ctx, 0, 1)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	assert.Equal(t, last.ID, left[0].ID)
+	left, err = b.Follower().All(b.ctx, last.Index, 1)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }
 
 func TestPlacesShowWhatTheCallerMaySee(t *testing.T) {

@@ -50,7 +50,7 @@ func (f *Follower) Trim(ctx context.Context, upTo int64) error {
 
 // Page gives the content of a node, with its text; false when it is gone.
 func (f *Follower) Page(ctx context.Context, idx uint32) (Page, bool, error) {
-	pages, err := f.pages(ctx, "n.idx = ?", idx)
+	pages, _, err := f.pages(ctx, "n.idx = ?", idx)
 	if err != nil || len(pages) == 0 {
 		return Page{}, false, err
 	}
@@ -58,25 +58,31 @@ func (f *Follower) Page(ctx context.Context, idx uint32) (Page, bool, error) {
 }
 
 // All gives pages after a node's index, by index: what an index is built anew
-// from.
+// from. None: there are no more.
 func (f *Follower) All(ctx context.Context, after uint32, limit int) ([]Page, error) {
-	return f.pages(ctx, "n.idx > ? ORDER BY n.idx LIMIT ?", after, limit)
+	for {
+		pages, last, err := f.pages(ctx, "n.idx > ? ORDER BY n.idx LIMIT ?", after, limit)
+		if err != nil || len(pages) > 0 || last == 0 {
+			return pages, err
+		}
+		after = last // every row up to here is damaged
+	}
 }
 
-func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page, error) {
+// pages gives the pages whose rows are sound, and the last index of them all.
+func (f *Follower) pages(ctx context.Context, where string, args ...any) (sound []Page, last uint32, err error) {
 	tx, err := f.m.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return nil, f.m.failure("follow", err)
+		return nil, 0, f.m.failure("follow", err)
 	}
 	r := &reading{Tx: tx, ctx: ctx, m: f.m}
-	var out []Page
 	err = func() error {
 		var found []row
 		rows, err := tx.QueryContext(ctx, "SELECT "+pageColumns+pageTables+"WHERE "+where, args...)
 		err = eachRow(rows, err, func(s *sql.Rows) error {
 			var p row
 			err := p.scan(s)
-			if p.sound() {
+			if last = p.Index; p.sound() {
 				found = append(found, p)
 			}
 			return err
@@ -95,9 +101,9 @@ func (f *Follower) pages(ctx context.Context, where string, args ...any) ([]Page
 			if err != nil {
 				return err
 			}
-			out = append(out, p)
+			sound = append(sound, p)
 		}
 		return nil
 	}()
-	return out, f.m.failure("follow", errors.Join(err, tx.Rollback()))
+	return sound, last, f.m.failure("follow", errors.Join(err, tx.Rollback()))
 }
