@@ -125,7 +125,7 @@ func (r *Reloader) look() error {
 		return r.fail(err)
 	}
 	digest := files.digest()
-	if digest == r.seen && (r.status.Pinned || r.status.Problem == "") {
+	if digest == r.seen && r.status.Problem == "" {
 		return nil
 	}
 	set, err := r.setOf(digest, files)

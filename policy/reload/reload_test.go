@@ -227,6 +227,23 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// What is refused after a rollback is refused at every look, not only the first.
+func TestABadFolderAfterARollback(t *testing.T) {
+	cfg := folders(t)
+	place(t, cfg.Dir, "team.yaml", closedText)
+	r := open(t, cfg)
+	closed := r.Status().Revision
+	place(t, cfg.Dir, "team.yaml", openText)
+	require.NoError(t, r.Reload())
+	require.NoError(t, r.Rollback(closed))
+	place(t, cfg.Dir, "team.yaml", "version: 7\n")
+	for range 2 {
+		require.Error(t, r.Reload())
+	}
+	assert.Equal(t, closed, r.Status().Revision)
+	assert.EqualValues(t, 1, r.Status().Failures)
+}
+
 func TestTwentyRevisionsAreKept(t *testing.T) {
 	cfg := folders(t)
 	r := open(t, cfg)
