@@ -50,6 +50,7 @@ func TestReadOnlyModeOfASecondProcessOnlyNarrows(t *testing.T) {
 	for _, beyond := range []string{"confluence_get_page", "confluence_create_space", "confluence_update_space"} {
 		assert.NotContains(t, listed, `"`+beyond+`"`)
 	}
+	owner.waitForLog("sync pass ended") // it reads all pages
 	seen := len(site.Requests(0))
 	for i, c := range [][2]string{{"get_page", `{"page_id":"1001"}`}, {"create_space", `{"key":"NEW","name":"New"}`}} {
 		assert.Contains(t, call(narrow, 10+i, c[0], c[1]), "not found", c[0])
