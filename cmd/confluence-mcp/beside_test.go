@@ -56,7 +56,7 @@ func holdPages(t *testing.T, site *emulatortest.Emulator) held {
 }
 
 // TestOthersAreAnsweredBesideALongCommand: design 3, a command that owns the
-// folder answers whoever else works on it, and loses nothing when it ends.
+// folder answers whoever else works on it; when it ends a client goes on.
 func TestOthersAreAnsweredBesideALongCommand(t *testing.T) {
 	slow := holdPages(t, emulatortest.Start(t))
 	dir := t.TempDir()
@@ -130,6 +130,61 @@ func TestOthersAreAnsweredBesideACommandOnTheDatabase(t *testing.T) {
 	}
 	close(first.free)
 	assert.Zero(t, <-ended)
+}
+
+// TestACommandOfAnotherConfigurationIsWaitedFor: one that owns the folder and
+// knows no site neither empties the mirror for others nor turns them away.
+func TestACommandOfAnotherConfigurationIsWaitedFor(t *testing.T) {
+	site := emulatortest.Start(t)
+	dir := t.TempDir()
+	env := map[string]string{"CONFLUENCE_URL": site.URL, "CONFLUENCE_USERNAME": "bot@acme.test", "CONFLUENCE_API_TOKEN": "bot-token"}
+	plain := func(string) string { return "" }
+	run := func(getenv func(string) string, now func() time.Time, in string, out io.Writer, args ...string) (int, string) {
+		errOut := &planted.Log{}
+		p := program{in: strings.NewReader(in), out: out, errOut: errOut, getenv: getenv, now: now}
+		return p.run(t.Context(), append(args, "--data-dir", dir)), errOut.String()
+	}
+	configured := func(name string) string { return env[name] }
+	code, said := run(configured, time.Now, "", io.Discard, "sync")
+	require.Zero(t, code, said)
+
+	const opening = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}` + "\n"
+	for _, c := range []struct {
+		args     []string
+		in, says string
+	}{
+		{[]string{"query", "runbook"}, "", "Runbook"},
+		{[]string{"serve", "--stdio"}, opening, "serverInfo"},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			other := &stuck{reached: make(chan struct{}), free: make(chan struct{})}
+			release := sync.OnceFunc(func() { close(other.free) })
+			defer release()
+			otherEnded, ended := make(chan int, 1), make(chan int, 1)
+			go func() {
+				code, _ := run(plain, time.Now, "", other, "agents", "list")
+				otherEnded <- code
+			}()
+			<-other.reached
+			now, tried := waiting(time.Millisecond)
+			var out planted.Log
+			var said string
+			go func() {
+				var code int
+				code, said = run(configured, now, c.in, &out, c.args...)
+				ended <- code
+			}()
+			select {
+			case <-tried:
+			case code := <-ended:
+				require.Fail(t, "it did not wait", "%d: %s", code, said)
+			}
+			release()
+			assert.Zero(t, <-otherEnded)
+			assert.Zero(t, <-ended, said)
+			assert.Contains(t, out.String(), c.says)
+		})
+	}
 }
 
 // waiting is a clock that tells when it was looked at often: a command looks

@@ -41,8 +41,8 @@ func (p program) withEngine(ctx context.Context, pl place, work func(context.Con
 }
 
 // asOwner runs work as the owner of the data folder; when somebody owns it
-// already, he runs this very command line instead. One who is just starting, or
-// just ending, is waited for.
+// already, he runs this very command line instead. One who is just starting or
+// ending, or a command of another configuration, is waited for.
 func (p program) asOwner(ctx context.Context, pl place, work func(config.Config, *owner.Owner) error) error {
 	cfg, err := p.load(pl)
 	if err != nil {
@@ -59,13 +59,13 @@ func (p program) asOwner(ctx context.Context, pl place, work func(config.Config,
 		if !errors.As(err, &held) {
 			return err
 		}
-		err = p.runInOwner(ctx, cfg.DataDir)
+		err = p.runInOwner(ctx, cfg)
 		var away *owner.Away
 		if !errors.As(err, &away) {
 			return err
 		}
 		if p.now().After(giveUp) {
-			return &confluence.Error{Kind: confluence.Unavailable, Code: "store.owned", Op: "reach the owner", Message: held.Error() + ", which does not answer", Err: err,
+			return &confluence.Error{Kind: confluence.Unavailable, Code: "store.owned", Op: "reach the owner", Message: held.Error() + ", which does not answer: " + away.Error(), Err: err,
 				Next: "Try again. If it stays so, end that process, or name another folder with --data-dir."}
 		}
 		if err := pause(ctx); err != nil {
@@ -85,8 +85,8 @@ func (p program) configured(pl place) (config.Config, error) {
 
 // runInOwner has the owner run this very command line. What the command said
 // and how it ended come from there.
-func (p program) runInOwner(ctx context.Context, dir string) error {
-	code, err := owner.Run(ctx, dir, owner.Command{Args: p.args, In: p.given}, p.out, p.errOut)
+func (p program) runInOwner(ctx context.Context, cfg config.Config) error {
+	code, err := owner.Run(ctx, cfg.DataDir, owner.Command{Args: p.args, In: p.given, Config: workDigest(cfg)}, p.out, p.errOut)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 // host answers the other processes of a data folder, from an engine that may be
 // opened when the first of them asks.
 type host struct {
+	cfg    config.Config
 	logger *slog.Logger
 	engine func() (*engine, error)
 	server func() (*server.Server, error)
@@ -28,7 +29,7 @@ type host struct {
 
 // hostWith answers from what is served anyway.
 func hostWith(e *engine, srv *server.Server) *host {
-	return &host{logger: e.logger, engine: func() (*engine, error) { return e, nil }, server: func() (*server.Server, error) { return srv, nil }}
+	return &host{cfg: e.cfg, logger: e.logger, engine: func() (*engine, error) { return e, nil }, server: func() (*server.Server, error) { return srv, nil }}
 }
 
 // hostOn answers from an engine that a command works on.
@@ -41,7 +42,7 @@ func (p program) hostOn(e *engine) *host {
 // hostLater answers beside a command that needs no engine: most end before
 // anybody asks.
 func (p program) hostLater(ctx context.Context, cfg config.Config, precious *store.Precious, v *vault) *host {
-	h := &host{logger: p.logger()}
+	h := &host{cfg: cfg, logger: p.logger()}
 	h.engine = sync.OnceValues(func() (*engine, error) {
 		e, err := p.openOn(ctx, cfg, precious, v)
 		if err == nil {
@@ -104,8 +105,13 @@ func (p program) answerOthers(ctx context.Context, own *owner.Owner, h *host, do
 	if err != nil {
 		return err
 	}
+	config := ""
+	if done != nil { // a command: whoever is configured otherwise owns the folder after it
+		config = workDigest(h.cfg)
+	}
 	return owner.Handler{
 		Logger: h.logger,
+		Config: config,
 		Done:   done,
 		Run: func(ctx context.Context, c owner.Command, out, errOut io.Writer) int {
 			q := program{in: bytes.NewReader(c.In), out: out, errOut: errOut, getenv: p.getenv, now: p.now}
@@ -126,11 +132,15 @@ func (p program) answerOthers(ctx context.Context, own *owner.Owner, h *host, do
 
 // session serves a second stdio client of the folder.
 func (p program) session(ctx context.Context, h *host, args []string) (owner.Session, error) {
+	asked, err := streamRequested(h.cfg, args)
+	if err != nil {
+		return nil, err
+	}
 	e, err := h.engine()
 	if err != nil {
 		return nil, err
 	}
-	caller, err := e.streamCaller(args)
+	caller, err := e.streamCaller(asked)
 	if err != nil {
 		return nil, err
 	}

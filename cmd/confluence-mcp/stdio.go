@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,15 +40,32 @@ func siteDigest(cfg config.Config) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// streamCaller is the caller of a second stdio client of this folder.
-func (e *engine) streamCaller(args []string) (identity.Caller, error) {
+// workDigest tells two configurations apart that commands work differently
+// with: they show, write or drop what one of them does not know.
+func workDigest(cfg config.Config) string {
+	profiles := cfg.ProfilesDir
+	if at, err := filepath.Abs(profiles); profiles != "" && err == nil {
+		profiles = at
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %+v %q %t", siteDigest(cfg), cfg.Integrations, profiles, cfg.ReadOnly))
+	return hex.EncodeToString(sum[:])
+}
+
+// streamRequested is what a second stdio server asks an owner of this
+// configuration for.
+func streamRequested(cfg config.Config, args []string) (streamRequest, error) {
 	var r streamRequest
 	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &r) != nil {
-		return identity.Caller{}, errors.New("malformed request")
+		return r, errors.New("malformed request")
 	}
-	if r.Sites != siteDigest(e.cfg) {
-		return identity.Caller{}, errors.New("it is configured for other sites, or other credentials, than this owner")
+	if r.Sites != siteDigest(cfg) {
+		return r, errors.New("it is configured for other sites, or other credentials, than this owner")
 	}
+	return r, nil
+}
+
+// streamCaller is the caller of a second stdio client of this folder.
+func (e *engine) streamCaller(r streamRequest) (identity.Caller, error) {
 	c, err := e.localCaller(r.Profile, r.As)
 	c.ReadOnly = r.ReadOnly
 	return c, err

@@ -13,14 +13,17 @@ import (
 	"strings"
 )
 
-// Command is a command line and what it is given on standard input.
+// Command is a command line and what it is given on standard input. Config
+// stands for the configuration it is meant for; empty: any.
 type Command struct {
-	Args []string
-	In   []byte
+	Args   []string
+	In     []byte
+	Config string
 }
 
 // Away says that no owner answered, as one that is just starting or just ending
-// does not. Nothing was begun, so it can be tried again.
+// does not, or that it does other things and will end. Nothing was begun, so it
+// can be tried again.
 type Away struct{ Err error }
 
 // Error says whom could not be reached, and why.
@@ -57,7 +60,7 @@ func Run(ctx context.Context, dir string, c Command, out, errOut io.Writer) (int
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end below
 	if res.StatusCode == http.StatusServiceUnavailable {
-		return 1, &Away{fmt.Errorf("the owner of %s (process %d) is ending", dir, n.PID)}
+		return 1, &Away{errors.New(reason(res))}
 	}
 	return copyFrames(res.Body, out, errOut)
 }
@@ -79,6 +82,15 @@ func copyFrames(body io.Reader, out, errOut io.Writer) (int, error) {
 			return 1, err
 		}
 	}
+}
+
+// reason is why an owner does not do what it is asked for.
+func reason(res *http.Response) string {
+	said, err := io.ReadAll(io.LimitReader(res.Body, maxReason))
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(said))
 }
 
 // Refused says that the owner will not serve a stream, and why.
@@ -123,11 +135,10 @@ func upgrade(ctx context.Context, conn net.Conn, args []string) (*bufio.Reader, 
 		return nil, err
 	}
 	if res.StatusCode == http.StatusServiceUnavailable {
-		return nil, &Away{errors.New("the owner is ending")}
+		return nil, &Away{errors.New(reason(res))}
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		reason, err := io.ReadAll(io.LimitReader(res.Body, maxReason))
-		return nil, errors.Join(&Refused{Reason: strings.TrimSpace(string(reason))}, err)
+		return nil, &Refused{Reason: reason(res)}
 	}
 	return reader, nil
 }

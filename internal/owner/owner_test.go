@@ -215,6 +215,31 @@ func TestDoneCutsNothingShort(t *testing.T) {
 	assert.ErrorAs(t, run("late", io.Discard), &away)
 }
 
+// A command that owns the folder turns nobody away for good: whom it cannot
+// serve comes again.
+func TestACommandTurnsNobodyAway(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, owner.Handler{Config: "this", Done: make(chan struct{}),
+		Run: func(_ context.Context, c owner.Command, out, _ io.Writer) int {
+			fmt.Fprint(out, "ran for ", c.Config)
+			return 0
+		},
+		Stream: func(context.Context, []string) (owner.Session, error) { return nil, errors.New("not for you") }})
+	var away *owner.Away
+	for config, ran := range map[string]string{"this": "ran for this", "": "ran for ", "other": ""} {
+		var out bytes.Buffer
+		_, err := owner.Run(t.Context(), dir, owner.Command{Config: config}, &out, io.Discard)
+		assert.Equal(t, ran, out.String())
+		if ran == "" {
+			require.ErrorAs(t, err, &away)
+			assert.EqualError(t, away, "it works with another configuration")
+		}
+	}
+	_, err := owner.Stream(t.Context(), dir, nil)
+	require.ErrorAs(t, err, &away)
+	assert.EqualError(t, away, "not for you")
+}
+
 // A client that says nothing more still waits for answers.
 func TestAStreamOutlivesWhatIsSaid(t *testing.T) {
 	dir := t.TempDir()

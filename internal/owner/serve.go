@@ -18,9 +18,13 @@ type Handler struct {
 	// Run executes a command line and gives its exit code.
 	Run func(ctx context.Context, c Command, out, errOut io.Writer) int
 	// Stream judges a request for a stream and gives what serves it until it
-	// ends; its error is told to the asker as [Refused].
+	// ends. Its error is told to the asker as [Refused], by an owner that would
+	// go as [Away].
 	Stream func(ctx context.Context, args []string) (Session, error)
 	Logger *slog.Logger
+	// Config is what commands are asked for here that say theirs: one of another
+	// configuration does not begin, and is told [Away]. Empty: all are run.
+	Config string
 	// Done is closed when the owner has done what it owns the folder for, and
 	// would go: see [Handler.Serve]. Nil: it stays until its context ends.
 	Done <-chan struct{}
@@ -32,8 +36,9 @@ type Session func(ctx context.Context, rw io.ReadWriter) error
 
 // request is the body of both calls; the words of a command line.
 type request struct {
-	Args []string `json:"args"`
-	In   []byte   `json:"in,omitempty"`
+	Args   []string `json:"args"`
+	In     []byte   `json:"in,omitempty"`
+	Config string   `json:"config,omitempty"`
 }
 
 // frame is one line of the answer to a run: some output, or the exit code.
@@ -161,8 +166,12 @@ func (g *guests) run(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if g.Config != "" && req.Config != "" && req.Config != g.Config {
+		away(w, "it works with another configuration")
+		return
+	}
 	if !g.runs.begin() {
-		leaving(w)
+		away(w, leaving)
 		return
 	}
 	defer g.runs.end()
@@ -175,8 +184,11 @@ func (g *guests) run(w http.ResponseWriter, r *http.Request) {
 	lines.send(frame{Exit: &code})
 }
 
-func leaving(w http.ResponseWriter) {
-	http.Error(w, "the owner is ending", http.StatusServiceUnavailable)
+const leaving = "it is ending"
+
+// away tells the asker to come again.
+func away(w http.ResponseWriter, why string) {
+	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
 // frameWriter sends frames one by one, each flushed, so that progress shows.
@@ -210,11 +222,15 @@ func (g *guests) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.streams.begin() {
-		leaving(w)
+		away(w, leaving)
 		return
 	}
 	defer g.streams.end()
 	serve, err := g.Stream(r.Context(), req.Args)
+	if err != nil && g.Done != nil {
+		away(w, err.Error())
+		return
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
