@@ -31,7 +31,8 @@ const (
 
 // ServeStream speaks MCP over a pair of streams, one JSON message a line, for
 // one caller: standard input and output, or a connection to the data folder's
-// owner. It returns nil when r ends or ctx does, and an error when r or w fails.
+// owner. It returns nil when r ends or ctx does, and an error when r or w fails;
+// a line that r fails within is dropped.
 // Calls under way get most of a second to be answered then, and once cancelled
 // another to end, so that the audit log says how. Only protocol messages are
 // written to w. It does not close r: a read that blocks is left behind.
@@ -77,6 +78,9 @@ func readLines(ctx context.Context, r io.Reader, limit int64, out chan<- line) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
 		l := readLine(in, limit)
+		if l.err != nil && !errors.Is(l.err, io.EOF) {
+			l = line{err: l.err} // half a message is none
+		}
 		if len(bytes.TrimSpace(l.text)) > 0 || l.tooLong {
 			err := l.err
 			l.err = nil

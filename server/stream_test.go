@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -419,9 +420,11 @@ func TestStreamEnds(t *testing.T) {
 	t.Run("when its input breaks", func(t *testing.T) {
 		s, _, _ := newStreamServer(t, nil)
 		broken := errors.New("cable cut")
-		r, w := io.Pipe()
-		_ = w.CloseWithError(broken)
-		assert.ErrorIs(t, s.ServeStream(t.Context(), r, io.Discard, local()), broken)
+		in := io.MultiReader(strings.NewReader(initialize+"\n"+`{"jsonrpc":"2.0","id":7,`), iotest.ErrReader(broken))
+		var out planted.Log
+		assert.ErrorIs(t, s.ServeStream(t.Context(), in, &out, local()), broken)
+		assert.Equal(t, 1, strings.Count(out.String(), "\n"), "half a line is not answered: %s", &out)
+		assert.Contains(t, out.String(), "serverInfo")
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -30,8 +29,10 @@ type Handler struct {
 	Done <-chan struct{}
 }
 
-// Session serves one connection until it ends: until what it reads does, when
-// the owner goes.
+// Session serves one connection until it ends. When the owner goes, reading
+// fails with [os.ErrDeadlineExceeded], perhaps within a message: the asker may
+// have meant to say more. What is under way by then can still be answered, as
+// long as the session itself waits for it.
 type Session func(ctx context.Context, rw io.ReadWriter) error
 
 // request is the body of both calls; the words of a command line.
@@ -53,9 +54,9 @@ const maxRequest = 1 << 20
 // Serve answers on l until ctx ends, then waits for running calls at most
 // grace.
 //
-// When Done is closed it goes by itself, and cuts nothing short: commands run to
-// their end, and those that come meanwhile as well; then streams read nothing
-// more and have grace to answer what they have read.
+// When Done is closed it goes by itself: commands run to their end, and those
+// that come meanwhile as well; then streams read nothing more, and are waited
+// for at most grace. How long they wait for what they have read is theirs.
 func (h Handler) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -252,23 +253,12 @@ func (g *guests) stream(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.WriteString(conn, streamReply); err != nil {
 		return
 	}
-	if err := serve(ctx, readWriter{spoken{buffered}, conn}); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, readWriter{buffered, conn}); err != nil && g.parting.Err() == nil {
 		g.Logger.Warn("owner: stream ended", "err", err)
 	}
 }
 
 const streamReply = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: confluence-mcp\r\n\r\n"
-
-// spoken is what a client says, to the end or until the owner goes.
-type spoken struct{ io.Reader }
-
-func (s spoken) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = io.EOF
-	}
-	return n, err
-}
 
 type readWriter struct {
 	io.Reader
