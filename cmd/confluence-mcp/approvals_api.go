@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -18,6 +19,7 @@ import (
 	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 	"confluence-mcp/server"
+	"confluence-mcp/tools"
 )
 
 // approvalAPI is /api/approvals: agents with the approver right see all and
@@ -286,26 +288,58 @@ func (s *approvalAPI) person(ctx context.Context, a server.Agent) (approval.Pers
 }
 
 // account gives the id of the account that goes by a name: an id, a user name or
-// an address. Two names may be one account's, so one whose account cannot be
-// found decides nothing: kind Denied (approval.self).
+// an address. Two names may be one account's, so one that no account is known to
+// go by decides nothing: kind Denied (approval.self). When that can't be told now,
+// the error is of the kind that says why.
 func (e *engine) account(ctx context.Context, integration, named string) (string, error) {
 	if named == "" {
 		return "", nil
 	}
-	site, err := e.copy.For(ctx, identity.Caller{Kind: identity.User, Integration: integration, AccountID: named})
+	people := tools.Sites(e.copy)
+	if !e.sites.Synced(integration) { // there the copy knows nobody; Confluence knows ids
+		people = e.sites
+	}
+	site, err := people.For(ctx, identity.Caller{Kind: identity.User, Integration: integration, AccountID: named})
 	if err == nil {
-		if me, err := site.CurrentUser(ctx); err == nil && me.ID != "" {
+		var me confluence.User
+		if me, err = site.CurrentUser(ctx); err == nil && me.ID != "" {
 			return me.ID, nil
 		}
 	}
-	// Where rights are not synced the copy knows nobody; Confluence knows ids.
-	if site, err = e.sites.Shared(integration); err == nil {
+	site, second := e.sites.Shared(integration)
+	if second == nil {
 		var u confluence.User
-		if u, err = site.User(ctx, named); err == nil && u.ID == named {
+		if u, second = site.User(ctx, named); second == nil && u.ID == named {
 			return named, nil
 		}
 	}
-	return "", &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Op: "find account", Err: err,
+	for _, err := range []error{err, second} {
+		switch confluence.KindOf(err) {
+		case confluence.Unavailable, confluence.Limited, confluence.Expired:
+			return "", untold(named, err)
+		}
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Op: "find account", Err: cmp.Or(err, second),
 		Message: "Whose account " + named + " is can't be found out, and who asked for a change cannot approve it.",
-		Next:    "Try again later; or name the account by its id: in the agent's identity, or where the call names its user."}
+		Next:    "Name the account by its id: in the agent's identity, or where the call names its user."}
+}
+
+// askAgain is when to ask again whose account it is, where nobody says when.
+const askAgain = 5 * time.Second
+
+// untold says that whose account it is can't be told now, and why.
+func untold(named string, why error) error {
+	var known *confluence.Error
+	if !errors.As(why, &known) {
+		return why
+	}
+	e := *known
+	e.Op, e.Err, e.Message = "find account", why, "Whose account "+named+" is can't be found out now, and who asked for a change cannot approve it."
+	if e.Kind != confluence.Expired {
+		e.RetryAfter = cmp.Or(e.RetryAfter, askAgain)
+	}
+	return &e
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"confluence-mcp/internal/approval"
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/identity"
 )
 
@@ -99,15 +100,19 @@ func (r clearance) mayBe(ctx context.Context, a standing, c identity.Caller) (bo
 		return c.Subject != "", nil
 	case own.Kind != c.Kind || own.Integration != c.Integration:
 		return false, nil
-	case own.AccountID == c.AccountID:
+	case own.AccountID == c.AccountID, r.e.sites.Known(own.Integration, own.AccountID) == c.AccountID: // as it was mapped when it asked
 		return true, nil
 	}
 	now, err := r.e.account(ctx, own.Integration, own.AccountID)
-	if err != nil {
-		return false, err
+	var then string
+	if err == nil {
+		then, err = r.e.account(ctx, c.Integration, c.AccountID)
 	}
-	then, err := r.e.account(ctx, c.Integration, c.AccountID)
-	return now == then, err
+	switch confluence.KindOf(err) {
+	case confluence.Denied, confluence.Expired: // there is no such account, or nothing is done as it
+		return false, nil
+	}
+	return err == nil && now == then, err
 }
 
 // standing is what of an agent's settings its rights hang on.

@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"confluence-mcp/internal/config"
+	"confluence-mcp/internal/confluence"
 	"confluence-mcp/internal/emulator/emulatortest"
 	"confluence-mcp/internal/emulator/planted"
+	"confluence-mcp/internal/identity"
 )
 
 // approvers are agents that decide, each with the key of one it stands for.
@@ -48,6 +52,26 @@ func (p *product) verdictOf(key, id string) (status int, code string) {
 	return status, codeOf(out)
 }
 
+// saidTo looks at a request, approves it with a key and gives what is wrong with
+// that.
+func (p *product) saidTo(key, id string) string {
+	p.t.Helper()
+	_, shown := p.api(key, http.MethodGet, "/api/approvals/"+id, "")
+	_, out := p.api(key, http.MethodPost, "/api/approvals/"+id+"/approve", `{"view":"`+shown["view"].(string)+`"}`)
+	said, _ := out["error"].(map[string]any)["message"].(string)
+	return said
+}
+
+// keyOf is the key of the approver that stands for an account.
+func keyOf(account string) string {
+	for key, user := range approvers {
+		if user == account {
+			return key
+		}
+	}
+	return ""
+}
+
 // Nobody approves their own change under another name of their account: who
 // asks and who decides are compared by account id, and whose id cannot be found
 // decides nothing.
@@ -68,6 +92,11 @@ func TestH02_NamesOfOneAccountAreOnePerson(t *testing.T) {
 			status, code := p.verdictOf(key, id)
 			assert.Equal(t, http.StatusForbidden, status, "%s by %s", requester, user)
 			assert.Equal(t, "approval.self", code, "%s by %s", requester, user)
+			says := "Who asked for a change cannot approve it."
+			if user == "u-zoe" || user == "bob" { // which is nobody's name on Cloud
+				says = "Whose account " + user + " is can't be found out, and who asked for a change cannot approve it."
+			}
+			assert.Equal(t, says, p.saidTo(key, id), "%s by %s", requester, user)
 		}
 		for _, r := range site.Requests(mark) {
 			assert.True(t, reads(r), "%s %s", r.Method, r.Path)
@@ -105,6 +134,25 @@ func TestAnApproversAccountIsFoundWithoutSyncedRights(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, writes(site))
+}
+
+// While Confluence does not say whose account it is, that is what an approver
+// reads: it passes, and nothing is decided.
+func TestH02_AnOutageIsNotAnApproverOfTheirOwnChange(t *testing.T) {
+	site := emulatortest.Start(t)
+	p := serveApprovers(t, site, productFile+`  - {name: help, key: "${HELP_KEY}", profile: careful, identity: {integration: default, user: bot@acme.test}}`+"\n", "default")
+	id := p.askFor("New name")
+	_, shown := p.api(keyOf("u-cid"), http.MethodGet, "/api/approvals/"+id, "")
+	site.Apply(`{"kind":"fault","match":"GET /wiki/rest/api/user*","action":{"status":500}}`)
+	r := p.send(http.MethodPost, "/api/approvals/"+id+"/approve", keyOf("u-cid"), `{"view":"`+shown["view"].(string)+`"}`, nil)
+	assert.Equal(t, http.StatusServiceUnavailable, r.status, r.body)
+	assert.NotEmpty(t, r.header.Get("Retry-After"))
+	assert.Contains(t, r.body, "Whose account u-cid is can't be found out now")
+	_, shown = p.api(keyOf("u-cid"), http.MethodGet, "/api/approvals/"+id, "")
+	assert.Equal(t, "pending", shown["state"])
+	site.Apply(`{"kind":"fault","clear":true}`)
+	status, code := p.verdictOf(keyOf("u-cid"), id)
+	assert.Equal(t, http.StatusOK, status, code)
 }
 
 const standingFile = `data_dir: ./data
@@ -159,6 +207,62 @@ func TestH07_AgentWithAnotherIdentityIsNotServed(t *testing.T) {
 			assert.Zero(t, writes(site))
 		})
 	}
+}
+
+// standingOf is a folder with an agent of that identity, and with boss.
+func standingOf(t *testing.T, site *emulatortest.Emulator, identity string) *product {
+	t.Helper()
+	p := &product{t: t, dir: productFolder(t, carefulProfile), env: productEnv(site.URL, site.Token("u-bot")), out: &planted.Log{}, errOut: &planted.Log{}}
+	p.env["HELP_KEY"], p.env["BOSS_KEY"] = helpKey, bossKey
+	text := fmt.Sprintf(standingFile, identity) + `  - {name: boss, key: "${BOSS_KEY}", profile: read-only, approver: true}` + "\n"
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(text), 0o600))
+	return p
+}
+
+// H07: an approved change of an agent whose name has become nobody's ends, and
+// who approved it reads that.
+func TestH07_AgentWhoseNameIsNobodysAnyMoreIsNotServed(t *testing.T) {
+	site := emulatortest.Start(t)
+	p := standingOf(t, site, ", identity: {integration: acme, user: bot@acme.test}")
+	p.start()
+	id := p.askFor("New name")
+	p.stop()
+	file := filepath.Join(p.dir, "c.yaml")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "username: bot@", "username: ann@", 1)), 0o600))
+	p.env["BOT_TOKEN"], p.errOut, p.url = site.Token("u-ann"), &planted.Log{}, ""
+	p.start()
+	_, shown := p.api(bossKey, http.MethodGet, "/api/approvals/"+id, "")
+	status, out := p.api(bossKey, http.MethodPost, "/api/approvals/"+id+"/approve", `{"view":"`+shown["view"].(string)+`"}`)
+	assert.Equal(t, http.StatusOK, status, out)
+	assert.Equal(t, "cancelled", out["state"])
+	assert.Equal(t, "auth.credentials", out["code"])
+	assert.Zero(t, writes(site))
+}
+
+// H07: an agent that asked by a name whose account is known is told without asking
+// Confluence; about others an outage is no answer.
+func TestH07_AnOutageEndsNoApprovedChange(t *testing.T) {
+	site := emulatortest.Start(t)
+	p := standingOf(t, site, ", identity: {integration: acme, user: bot@acme.test}")
+	q := p.program("")
+	cfg, err := config.Load(config.Source{File: filepath.Join(p.dir, "c.yaml"), Getenv: q.getenv, ReadFile: os.ReadFile})
+	require.NoError(t, err)
+	e, err := q.open(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, e.close()) }()
+	require.Equal(t, "u-bot", e.sites.Account(t.Context(), "acme", "bot@acme.test"))
+	site.Apply(`{"kind":"fault","match":"GET *","action":{"status":500}}`)
+	mark := markOf(site)
+	c := identity.Caller{Kind: identity.User, Agent: "help", Profile: "careful", Integration: "acme", AccountID: "u-bot"}
+	may, err := clearance{e, time.Now}.MayAsk(t.Context(), c)
+	require.NoError(t, err)
+	assert.True(t, may)
+	assert.Empty(t, site.Requests(mark))
+	c.AccountID = "u-ann"
+	_, err = clearance{e, time.Now}.MayAsk(t.Context(), c)
+	assert.Equal(t, confluence.Unavailable, confluence.KindOf(err), "%v", err)
 }
 
 // Requests of others take no place in the list of an agent's own.

@@ -169,6 +169,13 @@ func (s *Set) Spaces(integration string) (keys []string, bounded bool) {
 	return slices.Clone(one.spec.Spaces), len(one.spec.Spaces) > 0
 }
 
+// Synced reports whether an integration's access rights, and so its people, are
+// synced.
+func (s *Set) Synced(integration string) bool {
+	one, err := s.find(integration)
+	return err == nil && one.spec.Rights
+}
+
 // Check says whether an integration is meant by a name, an id, or by nothing
 // at all where there is only one.
 func (s *Set) Check(name string) error {
