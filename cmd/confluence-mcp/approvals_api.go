@@ -196,19 +196,22 @@ func (s *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := one.Requester
+	switch { // before anybody is looked up
+	case decider(a).Is(asked):
+		return nil, errSelf()
+	case !hmac.Equal([]byte(b.View), []byte(s.view(one, a))):
+		return nil, &confluence.Error{Kind: confluence.Conflict, Code: "approval.view", Message: "The request was not looked at by this approver.", Next: "GET it first and send its view back."}
+	}
 	by, err := s.person(r.Context(), a)
 	if err != nil {
 		return nil, err
 	}
-	asked := one.Requester
 	if asked.Account, err = s.e.account(r.Context(), one.Private.Caller.Integration, asked.Account); err != nil {
 		return nil, err
 	}
-	switch {
-	case by.Is(asked):
-		return nil, &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
-	case !hmac.Equal([]byte(b.View), []byte(s.view(one, a))):
-		return nil, &confluence.Error{Kind: confluence.Conflict, Code: "approval.view", Message: "The request was not looked at by this approver.", Next: "GET it first and send its view back."}
+	if by.Is(asked) {
+		return nil, errSelf()
 	}
 	done, err := s.e.desk.Approve(r.Context(), approval.Verdict{ID: one.ID, Digest: one.Digest, By: by})
 	if err != nil {
@@ -217,13 +220,16 @@ func (s *approvalAPI) approve(r *http.Request, a server.Agent) (any, error) {
 	return answerApproval(done, s.now()), nil
 }
 
+func errSelf() error {
+	return &confluence.Error{Kind: confluence.Denied, Code: "approval.self", Message: "Who asked for a change cannot approve it.", Next: "Somebody else with the approver right has to."}
+}
+
 func (s *approvalAPI) reject(r *http.Request, a server.Agent) (any, error) {
 	b, one, err := s.verdict(r, a)
 	if err != nil {
 		return nil, err
 	}
-	by, _ := s.person(r.Context(), a) // rejecting one's own harms nobody
-	done, err := s.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: by, Reason: b.Reason})
+	done, err := s.e.desk.Reject(r.Context(), approval.Verdict{ID: one.ID, By: decider(a), Reason: b.Reason}) // one's own harms nobody
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +251,7 @@ func (s *approvalAPI) cancel(r *http.Request, a server.Agent) (any, error) {
 	}
 	w := approval.Withdrawal{ID: one.ID, By: one.Requester}
 	if !own {
-		w.By, _ = s.person(r.Context(), a) // nor does withdrawing it
-		w.Admin = true
+		w.By, w.Admin = decider(a), true
 	}
 	done, err := s.e.desk.Cancel(r.Context(), w)
 	if err != nil {
@@ -264,26 +269,32 @@ func (s *approvalAPI) resolve(r *http.Request, a server.Agent) (any, error) {
 	if b.Landed == nil {
 		return nil, &confluence.Error{Kind: confluence.Invalid, Code: "input.missing", Message: "landed is missing.", Next: `Send {"landed":true,"note":"…"} or {"landed":false,"note":"…"}.`}
 	}
-	by, _ := s.person(r.Context(), a) // who asked may tell what became of it
-	done, err := s.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: by, Landed: *b.Landed, Note: b.Note})
+	done, err := s.e.desk.Resolve(r.Context(), approval.Finding{ID: one.ID, By: decider(a), Landed: *b.Landed, Note: b.Note})
 	if err != nil {
 		return nil, err
 	}
 	return answerApproval(done, s.now()), nil
 }
 
-// person is the agent as somebody who decides, by the id of its account. With
-// an error it is by the name the account goes by.
-func (s *approvalAPI) person(ctx context.Context, a server.Agent) (approval.Person, error) {
+// callerOf is the agent as a caller, by the name its account goes by.
+func callerOf(a server.Agent) identity.Caller {
 	c := a.Identity
 	if c.Kind == "" {
 		c.Kind = identity.Nobody
 	}
 	c.Agent, c.Owner, c.Subject = a.Name, a.Owner, a.Subject
+	return c
+}
+
+// decider is the agent as somebody who decides what nobody has to be looked up
+// for: who asked may reject, withdraw and tell what became of it as well.
+func decider(a server.Agent) approval.Person { return approval.PersonOf(callerOf(a)) }
+
+// person is the agent as somebody who approves, by the id of its account.
+func (s *approvalAPI) person(ctx context.Context, a server.Agent) (approval.Person, error) {
+	c := callerOf(a)
 	id, err := s.e.account(ctx, c.Integration, c.AccountID)
-	if err == nil {
-		c.AccountID = id
-	}
+	c.AccountID = id
 	return approval.PersonOf(c), err
 }
 

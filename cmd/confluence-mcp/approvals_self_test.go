@@ -155,6 +155,46 @@ func TestH02_AnOutageIsNotAnApproverOfTheirOwnChange(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, code)
 }
 
+// peopleAsked are the look-ups of accounts since a mark.
+func peopleAsked(site *emulatortest.Emulator, mark int) []string {
+	var out []string
+	for _, r := range site.Requests(mark) {
+		if strings.HasPrefix(r.Path, "/wiki/rest/api/user") {
+			out = append(out, r.Method+" "+r.Path)
+		}
+	}
+	return out
+}
+
+// What nobody's account is needed for does without Confluence: to reject, to
+// cancel, and to refuse what can be told here.
+func TestDecisionsThatNeedNoAccountAskNobody(t *testing.T) {
+	site := emulatortest.Start(t)
+	p := serveApprovers(t, site, productFile+`  - {name: help, key: "${HELP_KEY}", profile: careful, identity: {integration: default, user: bot@acme.test}}
+  - {name: twin, key: "${BOSS_KEY}", profile: careful, approver: true, identity: {integration: default, user: u-bot}}
+`, "default")
+	rejected, cancelled, kept := p.askFor("One"), p.askFor("Two"), p.askFor("Three")
+	site.Apply(`{"kind":"fault","match":"* *","action":{"status":500}}`)
+	mark := markOf(site)
+	for _, c := range []struct {
+		key, path, body string
+		status          int
+		says            string
+	}{
+		{keyOf("u-cid"), rejected + "/reject", `{"reason":"No."}`, http.StatusOK, "rejected"},
+		{opsKey, cancelled + "/cancel", `{}`, http.StatusOK, "cancelled"},
+		{keyOf("u-cid"), kept + "/approve", `{"view":"x"}`, http.StatusConflict, "approval.view"},
+		{bossKey, kept + "/approve", `{"view":"x"}`, http.StatusForbidden, "approval.self"},
+		{keyOf("u-cid"), kept + "/resolve", `{"landed":true,"note":"It is there."}`, http.StatusConflict, "approval.state"},
+	} {
+		status, out := p.api(c.key, http.MethodPost, "/api/approvals/"+c.path, c.body)
+		assert.Equal(t, c.status, status, "%s: %v", c.path, out)
+		state, _ := out["state"].(string)
+		assert.Equal(t, c.says, state+codeOf(out))
+	}
+	assert.Empty(t, peopleAsked(site, mark))
+}
+
 const standingFile = `data_dir: ./data
 profiles_dir: ./profiles
 integrations:
