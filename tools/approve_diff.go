@@ -113,23 +113,51 @@ func plainJSON(v any) string {
 	return b.String()
 }
 
-// wholeDiff is the unified diff of two texts, whatever their size: long ones
-// show as all of the old and all of the new.
+// wholeDiff is the unified diff of two texts, whatever their size: of long ones
+// only what is between what they begin and end with in common, and where that is
+// long as well, all of the old and all of the new of it.
 func wholeDiff(before, after string) string {
 	if before == after {
 		return ""
 	}
 	a, b := splitLines(before), splitLines(after)
-	if len(a)+len(b) <= maxDiffLines {
-		if text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{A: a, B: b, FromFile: "before", ToFile: "after", Context: 3}); err == nil {
-			return visible(text)
+	var out strings.Builder
+	if len(a)+len(b) > maxDiffLines {
+		var above, below int
+		a, b, above, below = between(a, b)
+		if above+below > 0 {
+			fmt.Fprintf(&out, "lines that stay: %d above, %d below\n", above, below)
 		}
 	}
-	var out strings.Builder
-	for _, op := range lineDiff(before, after) {
-		out.WriteString(string(op.sign) + strings.TrimSuffix(op.line, "\n") + "\n")
+	if len(a)+len(b) <= maxDiffLines {
+		if text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{A: a, B: b, FromFile: "before", ToFile: "after", Context: diffContext}); err == nil {
+			return visible(out.String() + text)
+		}
+	}
+	for _, l := range a {
+		out.WriteString("-" + l)
+	}
+	for _, l := range b {
+		out.WriteString("+" + l)
 	}
 	return visible(out.String())
+}
+
+// diffContext is how many lines beside a change are shown with it.
+const diffContext = 3
+
+// between leaves out the lines two texts begin and end with in common, but those
+// right beside what differs. above and below are how many it left out.
+func between(a, b []string) (midA, midB []string, above, below int) {
+	shorter := min(len(a), len(b))
+	for above < shorter && a[above] == b[above] {
+		above++
+	}
+	for below < shorter-above && a[len(a)-1-below] == b[len(b)-1-below] {
+		below++
+	}
+	above, below = max(0, above-diffContext), max(0, below-diffContext)
+	return a[above : len(a)-below], b[above : len(b)-below], above, below
 }
 
 // byTag puts every tag on a line of its own.

@@ -1,6 +1,9 @@
 package tools_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -123,4 +126,59 @@ func TestH09_ApproverSeesWhatMarkdownDoesNot(t *testing.T) {
 	plain := a.ask("create_page", args{"space_key": "ENG", "title": "Plain", "body": "# Head\n\nSome *plain* text."})
 	assert.NotContains(t, plain.Private.Diff, "as stored", "Markdown tells all of it")
 	assert.Equal(t, before, a.written())
+}
+
+// Of a file an approver is shown the text, as far as it is one and short; of
+// others what names it.
+func TestH09_AFileIsShownWhereItIsShortText(t *testing.T) {
+	a := newApproving(t)
+	before := a.written()
+	shown := map[string]bool{}
+	for _, c := range []struct {
+		name, content string
+		shows         string
+	}{
+		{"notes.txt", "first\nsecond", "+first\n+second"},
+		{"notes.txt", strings.Repeat("x\n", 32<<10), "+x\n"},
+		{"notes.txt", strings.Repeat("x\n", 32<<10) + "x", ""},
+		{"notes.txt", strings.Repeat("\x00", 1<<20), ""},
+		{"notes.txt", "first\x00second", ""},
+		{"notes.bin", strings.Repeat("y\n", 100), ""},
+	} {
+		diff := a.ask("upload_attachment", args{"page_id": "1001", "filename": c.name, "content": base64.StdEncoding.EncodeToString([]byte(c.content)), "encoding": "base64"}).Private.Diff
+		assert.False(t, shown[diff])
+		shown[diff] = true
+		assert.Contains(t, diff, fmt.Sprintf("(%d bytes, ", len(c.content)))
+		assert.Contains(t, diff, "sha256 ")
+		if c.shows == "" {
+			assert.Less(t, len(diff), 2000, "%s of %d bytes", c.name, len(c.content))
+			continue
+		}
+		assert.Contains(t, diff, c.shows)
+	}
+	assert.Equal(t, before, a.written())
+}
+
+// A word of a long page with a macro is shown as that word, and another word, or
+// the same one elsewhere, looks otherwise.
+func TestH09_ASmallEditOfALongPageIsShownSmall(t *testing.T) {
+	a := newApproving(t)
+	var rows strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&rows, "<tr><td><p>row %04d</p></td><td><p>same</p></td></tr>", i)
+	}
+	body, err := json.Marshal(`<ac:structured-macro ac:name="toc" ac:macro-id="1"><ac:parameter ac:name="maxLevel">2</ac:parameter></ac:structured-macro><table><tbody>` + rows.String() + "</tbody></table>")
+	require.NoError(t, err)
+	a.site.Apply(`{"kind":"content","id":"1200","type":"page","space":"ENG","parent":"1000","title":"Long","storage":` + string(body) + `}`)
+	_, read := a.as(fullAccess).ok("get_page", args{"page_id": "1200"})
+	a.who.Profile = "careful"
+	digests, texts := map[string]bool{}, map[string]bool{}
+	for _, c := range [][2]string{{"row 0003", "line 3"}, {"row 1000", "line 1000"}, {"row 1000", "line 1001"}, {"row 1999", "line 1999"}} {
+		r := a.ask("update_page", args{"page_id": "1200", "base_version": read["version"], "edits": []args{{"op": "replace_text", "find": c[0], "replace": c[1]}}})
+		assert.Less(t, len(r.Private.Diff), 4000)
+		assert.Contains(t, r.Private.Diff, c[1])
+		digests[r.Digest], texts[r.Private.Diff] = true, true
+	}
+	assert.Len(t, digests, 4)
+	assert.Len(t, texts, 4)
 }

@@ -200,6 +200,10 @@ type uploadIn struct {
 	DryRun   bool   `json:"dry_run,omitempty"`
 }
 
+// maxShownFile is the largest file an approver is shown, in bytes; of others its
+// size and sum are.
+const maxShownFile = 64 << 10
+
 func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 	content := []byte(in.Content)
 	if in.Encoding == "base64" {
@@ -223,7 +227,7 @@ func upload(ctx context.Context, k *call, in uploadIn) (*plan, error) {
 	}
 	u := confluence.Upload{PageID: p.ID, FileName: in.FileName, MediaType: media, Comment: in.Comment, Size: int64(len(content)), Content: bytes.NewReader(content)}
 	out := &plan{worded: true, summary: "attach " + in.FileName + " to page " + p.ID, after: fmt.Sprintf("%s (%d bytes, %s, sha256 %s)", in.FileName, len(content), media, bodySum(string(content)))}
-	if utf8.Valid(content) {
+	if len(content) <= maxShownFile && shownAsText(media, in.FileName) && utf8.Valid(content) && !bytes.ContainsRune(content, 0) {
 		out.content = string(content)
 	}
 	out.target = receipt{Type: onAttachment, Title: in.FileName, SpaceKey: p.SpaceKey, URL: p.WebURL}
