@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"testing"
 	"time"
@@ -135,6 +136,27 @@ func TestWhatIsLeftOutStays(t *testing.T) {
 	_, err = r.Change(ctx, "acme", registry.Settings{EnableAccessRightsSync: ptr(false)})
 	require.NoError(t, err)
 	assert.False(t, r.running.specs[made.ID].Rights, "but by saying so")
+}
+
+// An integration that was stored with a space key which is refused today can be
+// changed in everything else, and keeps it.
+func TestAKeptSpaceKeyRefusesNoOtherChange(t *testing.T) {
+	ctx := context.Background()
+	r := open(t, t.TempDir())
+	made, err := r.Add(ctx, "acme", acme())
+	require.NoError(t, err)
+	values := made.Values
+	values.Spaces = []string{"~old_key"}
+	raw, err := json.Marshal(values)
+	require.NoError(t, err)
+	require.NoError(t, r.precious.ChangeIntegration(ctx, made.ID, raw, nil))
+	again, err := registry.Open(ctx, r.config(r.running))
+	require.NoError(t, err)
+	after, err := again.Change(ctx, "acme", registry.Settings{Token: ptr("new")})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"~old_key"}, after.Values.Spaces)
+	_, err = again.Change(ctx, "acme", registry.Settings{Space: ptr("~old_key")})
+	assert.Equal(t, confluence.Invalid, confluence.KindOf(err))
 }
 
 func TestRefusedSettingsLeaveNothing(t *testing.T) {

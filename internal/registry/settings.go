@@ -114,6 +114,11 @@ func (v Values) with(s Settings) (Values, seal.Secret, error) {
 			return v, token, wrong("The token is empty", "Leave it out to keep the present one.")
 		}
 	}
+	if s.Space != nil || s.Spaces != nil { // those kept stay, though they were refused today
+		if err := checkSpaces(v.Spaces); err != nil {
+			return v, token, err
+		}
+	}
 	return v, token, v.check()
 }
 
@@ -139,12 +144,18 @@ func (v Values) check() error {
 		return wrong("The username is no account's e-mail address", "Send the address the API token belongs to.")
 	case v.TokenExpires != "" && v.TokenEnds().IsZero():
 		return wrong("The tokenExpires is no date", "Send for example 2027-01-31, as the page where the token was made shows it.")
-	case len(v.Spaces) > maxSpaces:
-		return wrong("There are more than 1000 spaces", "Leave spaces out to mirror all.")
-	case slices.ContainsFunc(v.Spaces, func(k string) bool { return !confluence.IsSpaceKey(k) }):
-		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG", of letters and digits; personal spaces (~) are not mirrored.`)
 	}
 	return checkAddress(v.BaseURL)
+}
+
+func checkSpaces(keys []string) error {
+	switch {
+	case len(keys) > maxSpaces:
+		return wrong("There are more than 1000 spaces", "Leave spaces out to mirror all.")
+	case slices.ContainsFunc(keys, func(k string) bool { return !confluence.IsSpaceKey(k) }):
+		return wrong("The list of spaces holds something that is no space key", `Send keys such as "ENG", of letters and digits; personal spaces (~) are not mirrored.`)
+	}
+	return nil
 }
 
 // checkAddress refuses what no Confluence can be at; which hosts are reached is
