@@ -110,6 +110,27 @@ func TestRotatingWithoutANewerKeyIsRefused(t *testing.T) {
 	assert.Zero(t, code, errOut)
 }
 
+// Where nothing is sealed yet there is nothing to rotate, and no key is made for it.
+func TestRotatingNothingMakesNoKey(t *testing.T) {
+	for _, provider := range []string{"", `seal: {provider: environment, key: "${SEAL_KEY}"}` + "\n"} {
+		p := &product{t: t, dir: productFolder(t), env: productEnv("https://127.0.0.1:1", botToken), out: &planted.Log{}, errOut: &planted.Log{}}
+		p.env["SEAL_KEY"] = seal.NewKeyText().Reveal()
+		require.NoError(t, os.WriteFile(filepath.Join(p.dir, "c.yaml"), []byte(productFile+provider), 0o600))
+		out, errOut, code := p.command("secrets", "rotate")
+		assert.Zero(t, code, errOut)
+		assert.Equal(t, "nothing is sealed yet: there is nothing to rotate\n", out)
+		out, errOut, code = p.command("secrets", "rotate", "--json")
+		assert.Zero(t, code, errOut)
+		assert.JSONEq(t, `{"resealed":0}`, out)
+		assert.NoFileExists(t, filepath.Join(p.dir, "data", keyFile))
+		s := p.folder()
+		keys, err := s.SealKeys(t.Context())
+		assert.NoError(t, err)
+		assert.Empty(t, keys)
+		require.NoError(t, s.Close())
+	}
+}
+
 // A server that finds its key broken says so each time it would seal, not only the
 // first time, and stores nothing.
 func TestABrokenKeyIsToldEachTime(t *testing.T) {

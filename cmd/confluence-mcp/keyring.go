@@ -67,6 +67,10 @@ rotate, then take the old one away. To move to another provider, stop the server
 				if asJSON {
 					return json.NewEncoder(p.out).Encode(done)
 				}
+				if done.Master == "" {
+					_, err = fmt.Fprintln(p.out, "nothing is sealed yet: there is nothing to rotate")
+					return err
+				}
 				_, err = fmt.Fprintf(p.out, "sealed %d secrets with new keys, under master key %s of %s\n", done.Resealed, done.Master, done.Provider)
 				return err
 			})
@@ -77,17 +81,21 @@ rotate, then take the old one away. To move to another provider, stop the server
 	return c
 }
 
-// rotation is what a rotation came to.
+// rotation is what a rotation came to; without a master key, that nothing is
+// sealed yet.
 type rotation struct {
 	Resealed int    `json:"resealed"`
-	Provider string `json:"provider"`
-	Master   string `json:"master"` // id of the master key that is needed from now on
+	Provider string `json:"provider,omitempty"`
+	Master   string `json:"master,omitempty"` // id of the master key that is needed from now on
 }
 
 func (p program) rotate(ctx context.Context, s *store.Precious, cfg config.Config, from string) (rotation, error) {
 	if p.owned != nil && from != "" {
 		return rotation{}, &confluence.Error{Kind: confluence.Invalid, Code: "seal.key", Op: "rotate keys", Message: "the process that owns the data folder knows only the key provider it was started with; nothing was changed",
 			Next: "Stop it, run this command again with the new configuration, and start it with that one."}
+	}
+	if keys, err := s.SealKeys(ctx); err != nil || len(keys) == 0 { // opening them would make the first ones
+		return rotation{}, err
 	}
 	old, err := p.sealChoice(cfg, from).Open()
 	if err != nil {
