@@ -381,7 +381,11 @@ func TestN10_WhatBelongsToAPageIsJudgedByWhereItStands(t *testing.T) {
 			var err error
 			asked := w.asked(func() { err = ask(w, live) })
 			onTheWay := len(slices.DeleteFunc(slices.Clone(asked), func(a string) bool { return !strings.HasSuffix(a, "/restriction") }))
-			assert.LessOrEqual(t, onTheWay, 3, "once a page on the way up: %s, %s: %v", state, part, asked)
+			most := 3
+			if part == "clauses" {
+				most++ // they are what is read, too
+			}
+			assert.LessOrEqual(t, onTheWay, most, "once a page on the way up: %s, %s: %v", state, part, asked)
 			assert.LessOrEqual(t, len(asked)-onTheWay, 5, "%s, %s: %v", state, part, asked)
 			if c.sees {
 				assert.NoError(t, err, "%s, %s", state, part)
