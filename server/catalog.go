@@ -143,7 +143,7 @@ func (s *Server) guard(next mcpserver.ToolHandlerFunc) mcpserver.ToolHandlerFunc
 				x.failure = "tool_error"
 			}
 			if x.notified.Load() {
-				pause(ctx, notifyPause)
+				_ = confluence.Pause(ctx, notifyPause) // the answer is given all the same when the context ends
 			}
 		}()
 		return next(ctx, req)
@@ -164,13 +164,4 @@ func (s *Server) logPanic(cause any, where string) (ref string) {
 	ref = rand.Text()[:10]
 	s.cfg.Logger.Error("panic", "where", where, "ref", ref, "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
 	return ref
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -68,7 +68,7 @@ func (p program) asOwner(ctx context.Context, pl place, work func(config.Config,
 			return &confluence.Error{Kind: confluence.Unavailable, Code: "store.owned", Op: "reach the owner", Message: held.Error() + ", which does not answer: " + away.Error(), Err: err,
 				Next: "Try again. If it stays so, end that process, or name another folder with --data-dir."}
 		}
-		if err := pause(ctx); err != nil {
+		if err := confluence.Pause(ctx, ownerPause); err != nil {
 			return err
 		}
 	}

@@ -166,7 +166,7 @@ func (p program) serveThrough(ctx context.Context, cfg config.Config, f serveFla
 			Next:    "Give this server a folder of its own with --data-dir."}
 	}
 	if err != nil {
-		return notYet, pause(ctx)
+		return notYet, confluence.Pause(ctx, ownerPause)
 	}
 	p.logger().Info("serving MCP over stdio through the owner of the data folder", "pid", held.PID)
 	if client.relay(ctx, conn) {
@@ -175,14 +175,5 @@ func (p program) serveThrough(ctx context.Context, cfg config.Config, f serveFla
 	return orphaned, ctx.Err()
 }
 
-// pause waits a moment, or until ctx ends.
-func pause(ctx context.Context) error {
-	t := time.NewTimer(50 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
+// ownerPause is how long an owner that is away is left alone.
+const ownerPause = 50 * time.Millisecond

@@ -169,7 +169,7 @@ func (b *Bell) deliver(ctx context.Context, r Request) {
 			return
 		}
 		b.logger.WarnContext(ctx, "approval: notification is repeated", "agent", r.Requester.Agent, "err", failed.what)
-		if !sleep(ctx, max(pause, failed.after)) {
+		if confluence.Pause(ctx, max(pause, failed.after)) != nil {
 			return
 		}
 		pause *= 4
@@ -194,17 +194,6 @@ type hookFailure struct {
 	what  string
 	final bool
 	after time.Duration // the receiver asked to wait so long
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 func (b *Bell) post(ctx context.Context, h Hook, body []byte) *hookFailure {

@@ -10,6 +10,8 @@ import (
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	"github.com/blevesearch/bleve/v2/index/scorch/mergeplan"
 	bleve "github.com/blevesearch/bleve_index_api"
+
+	"confluence-mcp/internal/confluence"
 )
 
 // Every segment repeats the dictionary and is looked up by each search, and the
@@ -139,12 +141,8 @@ func (s *shelf) tidy(ctx context.Context, longest time.Duration) error {
 		if err := s.commit(ctx, b); err != nil {
 			return err
 		}
-		rest := time.NewTimer(pause)
-		select {
-		case <-rest.C:
-		case <-ctx.Done():
-			rest.Stop()
-			return ctx.Err()
+		if err := confluence.Pause(ctx, pause); err != nil {
+			return err
 		}
 	}
 	return nil
